@@ -1,0 +1,19 @@
+// One declaration gives both devices' signatures; one macro chooses. This is the only place that knows whether the build
+// has CUDA.
+#pragma once
+
+#include "core/device.h"
+
+#define GHOST_DECLARE_KERNEL(...) \
+  namespace cpu {                 \
+  __VA_ARGS__;                    \
+  }                               \
+  namespace cuda {                \
+  __VA_ARGS__;                    \
+  }
+
+#ifdef GHOST_WITH_CUDA
+#define GHOST_DISPATCH(where, ...) ((where).is_cuda() ? cuda::__VA_ARGS__ : cpu::__VA_ARGS__)
+#else  // Device::cuda() has already refused in this build, so only the CPU can be asked for here.
+#define GHOST_DISPATCH(where, ...) (::ghost::require_cpu(where), cpu::__VA_ARGS__)
+#endif
