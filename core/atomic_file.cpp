@@ -69,6 +69,7 @@ void AtomicFile::commit() {
   if (::close(std::exchange(file_, -1)) != 0) fail("close", errno);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("rename", errno);
   temporary_.clear();
+  renamed_ = true;
   const std::string folder = folder_of(path_);
   const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handle < 0) fail("flush the folder of", errno);
@@ -79,13 +80,12 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::fail(const char* action, int error_number) {
-  const bool renamed = file_ < 0 && temporary_.empty() && written_ > 0;
   discard();
   const int64_t free = free_disk_bytes(path_);
   GHOST_FAIL(kDisk, "could not ", action, " '", path_, "': ", std::strerror(error_number), " (",
              std::max(expected_, written_), " bytes needed, ", written_, " written, ",
              free < 0 ? std::string("free space unknown") : str(free, " bytes free there"), "). ",
-             renamed ? "The file is in place, but may not outlast a power cut."
+             renamed_ ? "The file is in place, but may not outlast a power cut."
                      : "Nothing was changed. Free some space or choose another folder.");
 }
 

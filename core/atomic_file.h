@@ -32,6 +32,7 @@ class AtomicFile {
   std::string path_, temporary_;
   int64_t written_ = 0, expected_ = 0;
   int file_ = -1;
+  bool renamed_ = false;
 };
 
 void write_file_atomically(const std::string& path, std::string_view text);

@@ -1,0 +1,117 @@
+#include "train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/optimizer_step.h"
+
+namespace ghost {
+namespace {
+
+Tensor restored(const SafetensorsReader& file, const std::string& name, const Tensor& like) {
+  const Tensor stored = file.read(name);
+  GHOST_CHECK_AS(kWeights, stored.shape() == like.shape() && stored.dtype() == like.dtype(), file.path(), ": tensor '", name,
+                 "' is ", stored.dtype(), ' ', stored.shape(), ", this run needs ", like.dtype(), ' ', like.shape());
+  return stored.to(like.device());
+}
+
+}  // namespace
+
+Optimizer::Optimizer(Module& module, const OptimizerConfig& config) : config_(config) {
+  const bool adam = config.name != "sgd";
+  for (const NamedParameter& parameter : module.parameters()) {
+    if (!parameter.variable.requires_grad()) continue;
+    const Tensor& value = parameter.variable.value();
+    Slot slot{parameter.name, parameter.variable, parameter.decay ? config.weight_decay : 0, {}, {}};
+    slot.first = Tensor::zeros(value.shape(), value.options());
+    if (adam) slot.second = Tensor::zeros(value.shape(), value.options());
+    slots_.push_back(std::move(slot));
+  }
+}
+
+double Optimizer::step(double learning_rate, double max_grad_norm) {
+  std::vector<ParameterSlot> slots;
+  std::vector<Tensor> gradients;
+  for (Slot& slot : slots_) {
+    const Tensor& gradient = slot.parameter.grad();
+    if (!gradient.defined()) continue;
+    slots.push_back({slot.parameter.value(), gradient, slot.first, slot.second, slot.weight_decay});
+    gradients.push_back(gradient);
+  }
+  if (slots.empty()) return 0;
+  const double norm = global_norm(gradients);
+  if (!std::isfinite(norm)) {
+    for (const Slot& slot : slots_)
+      GHOST_CHECK_AS(kNonFinite, !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
+                     "the gradient of ", slot.name, " is not finite; lower optimizer.learning_rate or set train.max_grad_norm");
+    GHOST_FAIL(kNonFinite, "the norm of all gradients overflows (", norm, "); lower optimizer.learning_rate");
+  }
+  if (max_grad_norm > 0 && norm > max_grad_norm)
+    GHOST_DISPATCH(gradients[0].device(), scale_in_place(gradients, max_grad_norm / norm));
+
+  ++steps_;
+  const Device device = slots[0].value.device();
+  if (config_.name == "sgd") {
+    const SgdOptions options{learning_rate, config_.momentum, config_.nesterov};
+    GHOST_DISPATCH(device, sgd_step(slots, options));
+  } else {
+    const AdamOptions options{learning_rate, config_.beta1, config_.beta2, config_.eps, config_.name == "adamw", steps_};
+    GHOST_DISPATCH(device, adam_step(slots, options));
+  }
+  for (Slot& slot : slots_) slot.parameter.clear_grad();
+  return norm;
+}
+
+std::vector<NamedTensor> Optimizer::state(const std::string& prefix) const {
+  std::vector<NamedTensor> tensors;
+  for (const Slot& slot : slots_) {
+    tensors.push_back({prefix + "first." + slot.name, slot.first});
+    if (slot.second.defined()) tensors.push_back({prefix + "second." + slot.name, slot.second});
+  }
+  return tensors;
+}
+
+void Optimizer::restore(const SafetensorsReader& file, const std::string& prefix, int64_t steps) {
+  for (Slot& slot : slots_) {
+    slot.first = restored(file, prefix + "first." + slot.name, slot.first);
+    if (slot.second.defined()) slot.second = restored(file, prefix + "second." + slot.name, slot.second);
+  }
+  steps_ = steps;
+}
+
+Ema::Ema(Module& module, double decay) : decay_(decay) {
+  const auto add = [this](const std::string& name, const Tensor& value) {
+    names_.push_back(name);
+    values_.push_back(value);
+    averages_.push_back(value.clone());
+  };
+  for (const NamedParameter& parameter : module.parameters()) add(parameter.name, parameter.variable.value());
+  for (const NamedBuffer& buffer : module.buffers()) add(buffer.name, buffer.tensor);
+}
+
+void Ema::update(int64_t step) {
+  const double count = static_cast<double>(step);
+  const double decay = std::min(decay_, (1 + count) / (10 + count));
+  GHOST_DISPATCH(values_[0].device(), ema_step(values_, averages_, decay));
+}
+
+std::vector<NamedTensor> Ema::state(const std::string& prefix) const {
+  std::vector<NamedTensor> tensors;
+  for (size_t i = 0; i < names_.size(); ++i) tensors.push_back({prefix + names_[i], averages_[i]});
+  return tensors;
+}
+
+void Ema::restore(const SafetensorsReader& file, const std::string& prefix) {
+  for (size_t i = 0; i < names_.size(); ++i) averages_[i].copy_from(restored(file, prefix + names_[i], averages_[i]));
+}
+
+// Contents change places, so that every reference to a weight stays valid.
+void Ema::exchange() {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    const Tensor kept = values_[i].clone();
+    values_[i].copy_from(averages_[i]);
+    averages_[i].copy_from(kept);
+  }
+}
+
+}  // namespace ghost

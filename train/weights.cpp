@@ -1,0 +1,193 @@
+#include "train/weights.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace ghost {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* kCard = "ghosttrain.card";
+
+std::string plain_name(std::string name) {
+  for (const std::string_view prefix : {"module.", "backbone.model."})
+    if (name.starts_with(prefix)) name.erase(0, prefix.size());
+  return name;
+}
+
+bool ignored(const std::string& name) { return name.ends_with("num_batches_tracked"); }
+bool is_head(const std::string& name) { return name.starts_with("classifier."); }
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < 6; ++i) text += (i ? ", " : "") + names[i];
+  return names.size() > 6 ? text + ", ..." : text;
+}
+
+// A card for a file that has none: timm's ghostnet, its width and class count from the shapes.
+ModelCard card_from_shapes(const SafetensorsReader& file, const std::string& prefix) {
+  ModelCard card;
+  card.input.interpolation = "bicubic";  // as timm evaluates its ghostnet_100
+  const std::string stem = prefix + "conv_stem.weight", head = prefix + "classifier.weight";
+  GHOST_CHECK_AS(kWeights, file.has(stem) && file.has(head), file.path(),
+                 ": has no card of Ghosttrain and no tensors 'conv_stem.weight' and 'classifier.weight', so it is not a GhostNet "
+                 "classifier of timm's names either");
+  const int64_t channels = file.shape(stem)[0], classes = file.shape(head)[0];
+  for (const double width : {0.5, 1.0, 1.3})
+    if (channels == make_divisible(16 * width, 4)) card.model.width = width;
+  for (int64_t i = 0; i < classes; ++i) card.classes.push_back("class " + std::to_string(i));
+  return card;
+}
+
+std::string resolve(const std::string& path) {
+  GHOST_CHECK_AS(kWeights, fs::exists(path), path, ": there is no such file or run folder");
+  if (!fs::is_directory(path)) return path;
+  for (const char* name : {"best.safetensors", "last.safetensors"}) {
+    const fs::path file = fs::path(path) / "checkpoints" / name;
+    if (fs::exists(file)) return file.string();
+  }
+  GHOST_FAIL(kWeights, path, ": no checkpoints/best.safetensors or last.safetensors in this folder; it is not a run folder, or "
+                             "the run has not saved yet");
+}
+
+void check_read_back(const std::string& path, const std::vector<NamedTensor>& tensors) {
+  const SafetensorsReader file(path);
+  for (const NamedTensor& tensor : tensors)
+    GHOST_CHECK_AS(kDisk, file.read(tensor.name).to_vector() == tensor.tensor.to_vector(), path, ": tensor '", tensor.name,
+                   "' does not read back as it was written; the disk may be failing");
+}
+
+}  // namespace
+
+std::map<std::string, std::string> to_metadata(const ModelCard& card) {
+  const Json json = {
+      {"model", {{"name", card.model.name}, {"width", card.model.width}, {"flavour", card.model.flavour}, {"dropout", card.model.dropout}}},
+      {"input",
+       {{"size", card.input.size},
+        {"mean", card.input.mean},
+        {"std", card.input.std},
+        {"channels", "RGB"},
+        {"crop_pct", card.input.crop_pct},
+        {"interpolation", card.input.interpolation}}},
+      {"classes", card.classes}};
+  return {{kCard, json.dump()}, {"format", "pt"}};
+}
+
+ModelCard card_of(const SafetensorsReader& file) {
+  const auto found = file.metadata().find(kCard);
+  GHOST_CHECK_AS(kWeights, found != file.metadata().end(), file.path(), ": has no card of Ghosttrain (model, classes, preprocessing)");
+  try {
+    const Json json = Json::parse(found->second);
+    ModelCard card;
+    const Json &model = json.at("model"), &input = json.at("input");
+    card.model.name = model.at("name");
+    card.model.width = model.at("width");
+    card.model.flavour = model.at("flavour");
+    card.model.dropout = model.at("dropout");
+    card.input.size = input.at("size");
+    card.input.mean = input.at("mean");
+    card.input.std = input.at("std");
+    card.input.crop_pct = input.at("crop_pct");
+    card.input.interpolation = input.at("interpolation");
+    card.classes = json.at("classes").get<std::vector<std::string>>();
+    return card;
+  } catch (const Json::exception& error) {
+    GHOST_FAIL(kWeights, file.path(), ": its card is damaged (", error.what(), ")");
+  }
+}
+
+std::unique_ptr<Classifier> make_model(const ModelCard& card, uint64_t seed) {
+  return make_classifier({.name = card.model.name,
+                          .width = card.model.width,
+                          .flavour = parse_flavour(card.model.flavour),
+                          .classes = static_cast<int>(card.classes.size()),
+                          .dropout = card.model.dropout,
+                          .seed = seed});
+}
+
+std::string LoadReport::summary() const {
+  std::string text = str(loaded.size(), " tensors loaded");
+  if (!skipped.empty()) text += str(", ", skipped.size(), " skipped (", listed(skipped), ")");
+  if (!missing.empty()) text += str(", ", missing.size(), " missing (", listed(missing), ")");
+  return text;
+}
+
+std::vector<NamedTensor> named_tensors(Module& module, const std::string& prefix) {
+  std::vector<NamedTensor> tensors;
+  for (const NamedParameter& parameter : module.parameters())
+    tensors.push_back({prefix + parameter.name, parameter.variable.value()});
+  for (const NamedBuffer& buffer : module.buffers()) tensors.push_back({prefix + buffer.name, buffer.tensor});
+  return tensors;
+}
+
+LoadReport load_weights(Module& module, const SafetensorsReader& file, const std::string& prefix, bool replace_head) {
+  std::map<std::string, std::string> stored;  // plain name -> name in the file
+  for (const std::string& name : file.names())
+    if (name.starts_with(prefix) && !ignored(name)) stored[plain_name(name.substr(prefix.size()))] = name;
+
+  LoadReport report;
+  std::vector<std::pair<Tensor, std::string>> copies;
+  for (const NamedTensor& target : named_tensors(module)) {
+    const auto found = stored.find(target.name);
+    if (found == stored.end()) {
+      report.missing.push_back(target.name);
+      continue;
+    }
+    const Shape shape = file.shape(found->second);
+    const bool fits = shape == target.tensor.shape();
+    if (!fits && is_head(target.name) && replace_head) {
+      report.skipped.push_back(target.name);
+    } else {
+      GHOST_CHECK_AS(kWeights, fits || !is_head(target.name), file.path(), ": '", found->second, "' is for ", shape[0],
+                     " classes, this data set has ", target.tensor.dim(0),
+                     "; model.replace_head=true keeps all other weights and starts the classifier anew");
+      GHOST_CHECK_AS(kWeights, fits, file.path(), ": '", found->second, "' has shape ", shape, ", the model needs ",
+                     target.tensor.shape(), "; check model.name and model.width");
+      copies.emplace_back(target.tensor, found->second);
+      report.loaded.push_back(target.name);
+    }
+    stored.erase(found);
+  }
+  for (const auto& [name, file_name] : stored) report.skipped.push_back(name);
+  const auto needed = [&](const std::string& name) { return !(replace_head && is_head(name)); };
+  GHOST_CHECK_AS(kWeights, std::none_of(report.missing.begin(), report.missing.end(), needed), file.path(), ": ", report.summary(),
+                 "; the file does not hold this network");
+  for (const auto& [target, name] : copies) target.copy_from(file.read(name).to(target.dtype()).to(target.device()));
+  return report;
+}
+
+void save_weights(const std::string& path, Module& module, const ModelCard& card) {
+  const std::vector<NamedTensor> tensors = named_tensors(module);
+  const std::string candidate = path + ".unchecked";
+  write_safetensors(candidate, tensors, to_metadata(card));
+  try {
+    check_read_back(candidate, tensors);
+    fs::rename(candidate, path);
+  } catch (...) {
+    fs::remove(candidate);
+    throw;
+  }
+}
+
+LoadedModel load_model(const std::string& path, const Device& device) {
+  LoadedModel loaded;
+  loaded.path = resolve(path);
+  const SafetensorsReader file(loaded.path);
+  const std::vector<std::string> names = file.names();
+  const auto any = [&](std::string_view prefix) {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(prefix); });
+  };
+  const std::string prefix = any("ema.") ? "ema." : any("model.") ? "model." : "";
+  loaded.card = file.metadata().contains(kCard) ? card_of(file) : card_from_shapes(file, prefix);
+  loaded.model = make_model(loaded.card, 0);
+  loaded.model->to(device);
+  load_weights(*loaded.model, file, prefix, false);
+  loaded.model->set_training(false);
+  return loaded;
+}
+
+}  // namespace ghost

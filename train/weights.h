@@ -1,0 +1,52 @@
+// Weights on disk. Every file written here carries a card: which network, which classes in which order, which preprocessing.
+// So `val`, `predict` and `export` need nothing but the file, and a class can never be confused with another.
+// Parameter names are timm's (ghostnet_100): plain files open there without a rename, and timm's open here.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/safetensors.h"
+#include "layers/models/model.h"
+#include "train/config.h"
+
+namespace ghost {
+
+struct ModelCard {
+  ModelConfig model;
+  InputConfig input;                 // size, mean, std (RGB order, after / 255), crop, interpolation
+  std::vector<std::string> classes;  // index order
+};
+
+std::map<std::string, std::string> to_metadata(const ModelCard& card);
+// Throws kWeights when the file has no card or a damaged one.
+ModelCard card_of(const SafetensorsReader& file);
+
+std::unique_ptr<Classifier> make_model(const ModelCard& card, uint64_t seed);
+
+struct LoadReport {
+  std::vector<std::string> loaded, skipped, missing;
+  std::string summary() const;  // "512 loaded, 2 skipped (classifier.weight, ...), 2 missing (...)"
+};
+// Copies tensors whose names, after `prefix`, are the module's. Leading "module." and "backbone.model." are dropped and
+// num_batches_tracked is ignored. A shape that does not fit is an error; for the classifier it names model.replace_head, and with
+// replace_head the classifier keeps its fresh values. Anything else that is missing is an error.
+LoadReport load_weights(Module& module, const SafetensorsReader& file, const std::string& prefix, bool replace_head);
+
+// Parameters and buffers under `prefix`, in registry order.
+std::vector<NamedTensor> named_tensors(Module& module, const std::string& prefix = "");
+
+// The card and the weights alone, for `val`, `predict`, `export` and timm. Read back and compared before it gets its name.
+void save_weights(const std::string& path, Module& module, const ModelCard& card);
+
+struct LoadedModel {
+  ModelCard card;
+  std::unique_ptr<Classifier> model;  // eval mode
+  std::string path;                   // the file that was taken
+};
+// A run folder (its best weights, else its last checkpoint), a checkpoint (its averaged weights where it has them), a file of
+// ours, or a plain GhostNet file of timm's names, whose width and class count are read off its shapes.
+LoadedModel load_model(const std::string& path, const Device& device);
+
+}  // namespace ghost
