@@ -1,6 +1,10 @@
 // What the CUDA code shares: status check, the current stream. Included by CUDA sources only.
 #pragma once
 
+#if defined(GHOST_SIMT)
+#include "tests/simt/simt.h"
+#else
+
 #include <cuda_runtime.h>
 
 #include "core/device.h"
@@ -15,3 +19,5 @@ void check_cuda(cudaError_t status, const char* call);
 cudaStream_t current_stream(const Device& device);
 
 }  // namespace ghost
+
+#endif

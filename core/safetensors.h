@@ -14,11 +14,6 @@
 
 namespace ghost {
 
-struct NamedTensor {
-  std::string name;
-  Tensor tensor;
-};
-
 class SafetensorsReader {
  public:
   // Reads and checks the header; checks the header's checksum where there is one.

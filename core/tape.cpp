@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/profile.h"
+
 namespace ghost {
 namespace {
 
@@ -49,8 +51,7 @@ Gradients::Target Gradients::target(int input) {
 void Tape::append(const char* name, const Variables& inputs, const Variable& output, BackwardFunction backward) {
   output.state_->requires_grad = true;
   output.state_->recorded = true;
-  const std::string path = ModulePath::current();
-  nodes_.push_back({path.empty() ? name : path + ": " + name, inputs, output, std::move(backward)});
+  nodes_.push_back({name, ModulePath::current(), inputs, output, std::move(backward)});
 }
 
 void Tape::backward(const Variable& loss) {
@@ -65,13 +66,15 @@ void Tape::backward(const Variable& output, const Tensor& gradient) {
                         "requires a gradient");
   output.state_->grad = gradient;
   output.state_->grad_shared = true;
+  ProfileScope::mark();
   for (; !nodes_.empty(); nodes_.pop_back()) {
     Node& node = nodes_.back();
     Variable::State& state = *node.output.state_;
     if (!state.grad.defined()) continue;
     const Tensor dy = std::exchange(state.grad, Tensor());
     Gradients grads(node.inputs, state.grad_shared);
-    with_context([&] { return "backward of " + node.name; }, [&] { node.backward(dy, grads); });
+    with_context([&] { return str("the backward pass of ", node.op, " in ", node.path); }, [&] { node.backward(dy, grads); });
+    ProfileScope::backward_done(node.op);
   }
 }
 
@@ -86,6 +89,7 @@ bool recording(const Variables& inputs) {
 
 Variable record(const char* name, const Variables& inputs, const Tensor& output, BackwardFunction backward) {
   Variable result(output);
+  ProfileScope::forward_done(name);
   if (recording(inputs)) active_tape->append(name, inputs, result, std::move(backward));
   return result;
 }

@@ -96,7 +96,8 @@ class Tape {
 
  private:
   struct Node {
-    std::string name;
+    const char* op;    // a string literal
+    std::string path;  // the module that ran it
     Variables inputs;
     Variable output;
     BackwardFunction backward;

@@ -5,7 +5,9 @@
 // concat and slice cost nothing.
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/device.h"
@@ -85,6 +87,11 @@ class Tensor {
   Shape shape_;
   DType dtype_ = DType::kFloat32;
   Device device_;
+};
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
 };
 
 // Bytes moved by copy_from since the start: the tests hold concat and slice to 0.

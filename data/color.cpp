@@ -109,8 +109,8 @@ void from_hsv(const Hsv& hsv, uint8_t* p) {
   const float part = hue - static_cast<float>(sector);
   const auto level = [&](float drop) { return static_cast<uint8_t>(std::lround(value * (1.0f - saturation * drop))); };
   const uint8_t v = static_cast<uint8_t>(hsv.v), low = level(1.0f), falling = level(part), rising = level(1.0f - part);
-  const uint8_t sectors[6][3] = {{v, rising, low}, {falling, v, low}, {low, v, rising},
-                                 {low, falling, v}, {rising, low, v}, {v, low, falling}};
+  const uint8_t sectors[6][3] = {{v, rising, low},  {falling, v, low}, {low, v, rising},
+                                 {low, falling, v}, {rising, low, v},  {v, low, falling}};
   std::copy_n(sectors[sector % 6], 3, p);
 }
 

@@ -18,8 +18,7 @@ std::string decode(std::span<const uint8_t> bytes, Image& image, const DecodeOpt
     return str("it says ", header.width, "x", header.height, " pixels; the limit is ", options.max_side,
                " per side and ", options.max_pixels, " in all");
   if (!reason.empty()) return reason;
-  const bool turbo =
-      header.format == PictureFormat::kJpeg && options.jpeg == JpegDecoder::kBest && has_turbojpeg();
+  const bool turbo = header.format == PictureFormat::kJpeg && options.jpeg == JpegDecoder::kBest && has_turbojpeg();
   reason = turbo ? decode_with_turbojpeg(bytes, header, image) : decode_with_stb(bytes, header, image);
   if (!reason.empty()) return reason;
   apply_orientation(image, header.orientation);

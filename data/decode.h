@@ -20,8 +20,8 @@ enum class JpegDecoder {
 };
 
 struct DecodeOptions {
-  int max_side = 16384;                      // pixels; larger pictures are refused before memory is asked for
-  int64_t max_pixels = int64_t{1} << 27;     // width * height
+  int max_side = 16384;                   // pixels; larger pictures are refused before memory is asked for
+  int64_t max_pixels = int64_t{1} << 27;  // width * height
   JpegDecoder jpeg = JpegDecoder::kBest;
 };
 

@@ -1,5 +1,5 @@
-// stb_image in a file of its own. Only the three formats, with a size limit, and never its vertical flip: the open CVEs of
-// Debian's version are in GIF and in the flip.
+// stb_image in a file of its own. Only the three formats, with a size limit, and never its vertical flip: the open CVEs
+// of Debian's version are in GIF and in the flip.
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG

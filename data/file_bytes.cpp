@@ -41,7 +41,8 @@ void read_file(const std::string& path, std::vector<uint8_t>& bytes, int64_t max
   struct stat info {};
   GHOST_CHECK_AS(kData, ::fstat(file.get(), &info) == 0, "cannot read '", path, "': ", std::strerror(errno));
   GHOST_CHECK_AS(kData, S_ISREG(info.st_mode), "cannot read '", path, "': not a regular file");
-  GHOST_CHECK_AS(kData, info.st_size <= max_bytes, "'", path, "' has ", info.st_size, " bytes; the limit is ", max_bytes);
+  GHOST_CHECK_AS(kData, info.st_size <= max_bytes, "'", path, "' has ", info.st_size, " bytes; the limit is ",
+                 max_bytes);
   bytes.resize(static_cast<size_t>(info.st_size));
   size_t done = 0;
   while (done < bytes.size()) {

@@ -32,8 +32,10 @@ void transform(Image& image, const Affine& affine) {
     for (int x = 0; x < image.width; ++x, to += 3, at_x += a, at_y += d) {
       const int64_t from_x = at_x >> 16, from_y = at_y >> 16;
       const bool inside = from_x >= 0 && from_x < image.width && from_y >= 0 && from_y < image.height;
-      if (inside) std::copy_n(source.at(static_cast<int>(from_x), static_cast<int>(from_y)), 3, to);
-      else std::fill_n(to, 3, uint8_t{0});
+      if (inside)
+        std::copy_n(source.at(static_cast<int>(from_x), static_cast<int>(from_y)), 3, to);
+      else
+        std::fill_n(to, 3, uint8_t{0});
     }
   }
 }
@@ -42,8 +44,8 @@ Affine rotation(double degrees, int width, int height) {
   const double angle = -degrees * std::numbers::pi / 180.0;
   const double cosine = std::cos(angle), sine = std::sin(angle);
   const double center_x = width / 2.0, center_y = height / 2.0;
-  return {cosine, sine, center_x - cosine * center_x - sine * center_y,
-          -sine, cosine, center_y + sine * center_x - cosine * center_y};
+  return {cosine, sine,   center_x - cosine * center_x - sine * center_y,
+          -sine,  cosine, center_y + sine * center_x - cosine * center_y};
 }
 
 }  // namespace ghost

@@ -1,4 +1,5 @@
-// A picture in host memory: 8-bit RGB, interleaved, rows top to bottom without padding. Channel order is RGB everywhere.
+// A picture in host memory: 8-bit RGB, interleaved, rows top to bottom without padding. Channel order is RGB
+// everywhere.
 #pragma once
 
 #include <cstddef>

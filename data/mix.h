@@ -1,5 +1,5 @@
-// Mixup and cutmix: sample i of a batch is combined with sample n - 1 - i, in place (as timm does); the partner gets the
-// reverse. The label is then a mixture: mix * label + (1 - mix) * partner's label.
+// Mixup and cutmix: sample i of a batch is combined with sample n - 1 - i, in place (as timm does); the partner gets
+// the reverse. The label is then a mixture: mix * label + (1 - mix) * partner's label.
 #pragma once
 
 #include <cstdint>

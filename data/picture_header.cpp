@@ -21,7 +21,8 @@ bool starts_with(Bytes b, const char* text, size_t length) {
 }
 
 constexpr uint8_t kSof0 = 0xC0, kDht = 0xC4, kJpg = 0xC8, kDac = 0xCC, kSof15 = 0xCF;
-constexpr uint8_t kRst0 = 0xD0, kRst7 = 0xD7, kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kApp1 = 0xE1, kApp14 = 0xEE, kTem = 0x01;
+constexpr uint8_t kRst0 = 0xD0, kRst7 = 0xD7, kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kApp1 = 0xE1, kApp14 = 0xEE,
+                  kTem = 0x01;
 
 bool is_frame_header(uint8_t marker) {
   return marker >= kSof0 && marker <= kSof15 && marker != kDht && marker != kJpg && marker != kDac;
@@ -66,8 +67,7 @@ std::string parse_jpeg(Bytes bytes, PictureHeader& header) {
     at += 2;
     if (marker == kEoi) {
       if (header.components == 0) return "a JPEG without a frame header";
-      if (header.width == 0 || header.height == 0)
-        return str("a JPEG of size ", header.width, "x", header.height);
+      if (header.width == 0 || header.height == 0) return str("a JPEG of size ", header.width, "x", header.height);
       return has_scan ? "" : "a JPEG without picture data";
     }
     if (marker == kSoi) continue;
@@ -121,8 +121,7 @@ std::string parse_bmp(Bytes bytes, PictureHeader& header) {
   header.height = height < 0 ? -height : height;  // negative: rows run top to bottom
   if (width <= 0 || height == 0) return str("a BMP of size ", width, "x", height);
   const int64_t needed = offset + (width * bits + 31) / 32 * 4 * header.height;
-  if (needed > static_cast<int64_t>(bytes.size()))
-    return str("a truncated BMP: ", bytes.size(), " bytes of ", needed);
+  if (needed > static_cast<int64_t>(bytes.size())) return str("a truncated BMP: ", bytes.size(), " bytes of ", needed);
   return "";
 }
 

@@ -1,5 +1,6 @@
 // What a picture file says about itself, read by our own bounded parsers before any decoder allocates: format, size,
-// orientation, and whether the file is complete. Decoders forgive a missing end and give a half grey picture; we do not.
+// orientation, and whether the file is complete. Decoders forgive a missing end and give a half grey picture; we do
+// not.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "data/pixel_kernels.cpp"
@@ -19,23 +20,32 @@ using IntBytes = hn::Rebind<uint8_t, Ints>;
 
 constexpr int32_t kHalf = 1 << (kWeightBits - 1);
 
-void resample_tile(const uint8_t* tile, const FilterTable& table, uint8_t* const out[kTileRows]) {
+// Output pixel i of the four rows, into `column`.
+HWY_INLINE void resample_column(const uint8_t* tile, const FilterTable& table, int i, uint8_t* column) {
   const Ints ints;
   const IntBytes bytes;
   const int step = static_cast<int>(hn::Lanes(ints));
-  alignas(kTilePixel) uint8_t column[kTilePixel];
-  for (int i = 0; i < table.count; ++i) {
-    const int32_t* weights = table.weights + i * table.weight_stride;
-    const int taps = table.taps[i];
-    for (int lane = 0; lane < kTilePixel; lane += step) {
-      const uint8_t* from = tile + int64_t{table.first[i]} * kTilePixel + lane;
-      auto sum = hn::Set(ints, kHalf);
-      for (int t = 0; t < taps; ++t, from += kTilePixel)
-        sum = hn::Add(sum, hn::Mul(hn::PromoteTo(ints, hn::LoadU(bytes, from)), hn::Set(ints, weights[t])));
-      hn::StoreU(hn::DemoteTo(bytes, hn::ShiftRight<kWeightBits>(sum)), bytes, column + lane);
-    }
-    for (int row = 0; row < kTileRows; ++row) std::copy_n(column + 4 * row, 4, out[row] + ptrdiff_t{3} * i);
+  const int32_t* weights = table.weights + i * table.weight_stride;
+  const int taps = table.taps[i];
+  for (int lane = 0; lane < kTilePixel; lane += step) {
+    const uint8_t* from = tile + int64_t{table.first[i]} * kTilePixel + lane;
+    auto sum = hn::Set(ints, kHalf);
+    for (int t = 0; t < taps; ++t, from += kTilePixel)
+      sum = hn::Add(sum, hn::Mul(hn::PromoteTo(ints, hn::LoadU(bytes, from)), hn::Set(ints, weights[t])));
+    hn::StoreU(hn::DemoteTo(bytes, hn::ShiftRight<kWeightBits>(sum)), bytes, column + lane);
   }
+}
+
+void resample_tile(const uint8_t* tile, const FilterTable& table, uint8_t* const out[kTileRows]) {
+  alignas(kTilePixel) uint8_t column[kTilePixel];
+  // Four bytes at once are quicker; the next pixel overwrites the fourth. The last pixel of a row has no next.
+  const int last = table.count - 1;
+  for (int i = 0; i < last; ++i) {
+    resample_column(tile, table, i, column);
+    for (int row = 0; row < kTileRows; ++row) std::memcpy(out[row] + ptrdiff_t{3} * i, column + 4 * row, 4);
+  }
+  resample_column(tile, table, last, column);
+  for (int row = 0; row < kTileRows; ++row) std::memcpy(out[row] + ptrdiff_t{3} * last, column + 4 * row, 3);
 }
 
 // One output row from `taps` source rows.
@@ -47,9 +57,8 @@ void resample_row(const uint8_t* source, ptrdiff_t stride, const int32_t* weight
   const auto weighted = [&](const uint8_t* from, int32_t weight) HWY_ATTR {
     return hn::Mul(hn::PromoteTo(ints, hn::LoadU(bytes, from)), hn::Set(ints, weight));
   };
-  const auto store = [&](auto sum, uint8_t* to) HWY_ATTR {
-    hn::StoreU(hn::DemoteTo(bytes, hn::ShiftRight<kWeightBits>(sum)), bytes, to);
-  };
+  const auto store = [&](auto sum, uint8_t* to)
+                         HWY_ATTR { hn::StoreU(hn::DemoteTo(bytes, hn::ShiftRight<kWeightBits>(sum)), bytes, to); };
   int64_t i = 0;
   for (; i + 2 * step <= count; i += 2 * step) {
     auto sum0 = hn::Set(ints, kHalf), sum1 = sum0;

@@ -20,8 +20,8 @@ struct FilterTable {
   int count;
 };
 
-// Resamples one tile: `tile` holds, for each column, the pixels of four rows, 4 bytes each. Writes 4 bytes per pixel at
-// out[row] + 3 * i, so a row of output needs one byte of room at its end.
+// Resamples one tile: `tile` holds, for each column, the pixels of four rows, 4 bytes each (the fourth is ignored).
+// Writes pixel i of row r at out[r] + 3 * i.
 void resample_tile(const uint8_t* tile, const FilterTable& table, uint8_t* const out[kTileRows]);
 
 // Resamples columns of bytes: out row i = sum of weights times source rows; `bytes` per row.

@@ -24,7 +24,8 @@ void resize_and_crop(ImageView image, const Preprocess& p, Image& out) {
   check_preprocess(p);
   GHOST_CHECK(image.width >= 1 && image.height >= 1, "the picture is ", image.width, "x", image.height);
   // 224 / 0.875f must be 256, not 255.99.
-  const int shorter = static_cast<int>(std::floor(static_cast<double>(p.size) / static_cast<double>(p.crop_pct) + 1e-4));
+  const int shorter =
+      static_cast<int>(std::floor(static_cast<double>(p.size) / static_cast<double>(p.crop_pct) + 1e-4));
   const bool wide = image.width > image.height;
   const int64_t longer = int64_t{shorter} * std::max(image.width, image.height) / std::min(image.width, image.height);
   GHOST_CHECK_AS(kData, longer <= (int64_t{1} << 24), "a picture of ", image.width, "x", image.height,

@@ -10,8 +10,8 @@
 namespace ghost {
 
 struct Preprocess {
-  int size = 224;                                      // height and width of the input, pixels
-  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};   // red, green, blue, in 0..1
+  int size = 224;                                     // height and width of the input, pixels
+  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};  // red, green, blue, in 0..1
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
   float crop_pct = 0.875f;  // evaluation: the shorter side becomes floor(size / crop_pct), then the centre is cut out
   Interpolation interpolation = Interpolation::kBilinear;

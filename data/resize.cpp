@@ -27,9 +27,9 @@ double cubic(double x) {
 class Filter {
  public:
   // Outputs [begin, begin + count) of `out_size`, which cover [low, high) of `in_size` inputs.
-  void build(int in_size, double low, double high, int out_size, int begin, int count, Interpolation interpolation) {
+  void build(int in_size, float low, float high, int out_size, int begin, int count, Interpolation interpolation) {
     const bool bilinear = interpolation == Interpolation::kBilinear;
-    const double scale = (high - low) / out_size;
+    const double scale = static_cast<double>(high - low) / out_size;  // a float's difference, as in Pillow
     const double widening = std::max(scale, 1.0);
     const double support = (bilinear ? 1.0 : 2.0) * widening;
     stride_ = static_cast<int>(std::ceil(support)) * 2 + 1;
@@ -38,7 +38,7 @@ class Filter {
     weights_.assign(static_cast<size_t>(count) * static_cast<size_t>(stride_), 0);
     real_.resize(static_cast<size_t>(stride_));
     for (int i = 0; i < count; ++i) {
-      const double center = low + (begin + i + 0.5) * scale;
+      const double center = static_cast<double>(low) + (begin + i + 0.5) * scale;
       const int from = std::max(static_cast<int>(center - support + 0.5), 0);
       const int to = std::min(static_cast<int>(center + support + 0.5), in_size);
       double sum = 0;
@@ -54,11 +54,11 @@ class Filter {
   FilterTable table() const {
     return {first_.data(), taps_.data(), weights_.data(), stride_, static_cast<int>(first_.size())};
   }
-  // Input range [begin, end) that any output reads.
-  int begin() const { return first_.front(); }
-  int end() const { return first_.back() + taps_.back(); }
-  void shift(int by) {
-    for (int32_t& first : first_) first -= by;
+  // Gives the input range that any output reads, and makes the table count from its begin.
+  void move_to_origin(int& begin, int& end) {
+    begin = first_.front();
+    end = first_.back() + taps_.back();
+    for (int32_t& first : first_) first -= begin;
   }
 
  private:
@@ -81,32 +81,37 @@ class Filter {
 // Kept per thread: a loader resizes millions of pictures.
 struct Scratch {
   Filter across, down;
-  std::vector<uint8_t> tile, rows, spare;
+  std::vector<uint8_t> tile, middle, spare;
 };
 
 // Four rows side by side, a pixel in four bytes, so that one vector holds a column of them.
-void pack_tile(ImageView source, int row, int begin, int end, std::vector<uint8_t>& tile) {
-  tile.resize(static_cast<size_t>(end - begin) * kTilePixel);
+void pack_tile(ImageView source, int row, std::vector<uint8_t>& tile) {
+  tile.resize(static_cast<size_t>(source.width) * kTilePixel);
   for (int r = 0; r < kTileRows; ++r) {
-    const uint8_t* from = source.row(std::min(row + r, source.height - 1)) + ptrdiff_t{3} * begin;
+    const uint8_t* from = source.row(std::min(row + r, source.height - 1));
     uint8_t* to = tile.data() + 4 * r;
-    for (int x = begin; x + 1 < end; ++x, from += 3, to += kTilePixel) std::memcpy(to, from, 4);
+    for (int x = 0; x + 1 < source.width; ++x, from += 3, to += kTilePixel) std::memcpy(to, from, 4);
     std::memcpy(to, from, 3);  // the fourth byte of the last pixel may lie outside the picture
   }
 }
 
-// Rows [first, first + count) of the source, resampled across, into `out` with `stride` bytes per row.
-void resample_across(ImageView source, int first, int count, Scratch& scratch, uint8_t* out, ptrdiff_t stride) {
-  const int begin = scratch.across.begin(), end = scratch.across.end();
-  scratch.across.shift(begin);
+// The horizontal pass over all rows of `source`; `out` holds source.height rows of the filter's outputs.
+void resample_across(ImageView source, Scratch& scratch, uint8_t* out) {
   const FilterTable table = scratch.across.table();
+  const ptrdiff_t stride = ptrdiff_t{3} * table.count;
   scratch.spare.resize(static_cast<size_t>(stride));
-  for (int row = 0; row < count; row += kTileRows) {
-    pack_tile(source, first + row, begin, end, scratch.tile);
+  for (int row = 0; row < source.height; row += kTileRows) {
+    pack_tile(source, row, scratch.tile);
     uint8_t* to[kTileRows];
-    for (int r = 0; r < kTileRows; ++r) to[r] = row + r < count ? out + (row + r) * stride : scratch.spare.data();
+    for (int r = 0; r < kTileRows; ++r)
+      to[r] = row + r < source.height ? out + (row + r) * stride : scratch.spare.data();
     resample_tile(scratch.tile.data(), table, to);
   }
+}
+
+void resample_down(ImageView source, const Filter& filter, uint8_t* out) {
+  const int64_t bytes = int64_t{3} * source.width;
+  resample_rows(source.data, source.stride, filter.table(), out, bytes, bytes);
 }
 
 void check(ImageView source, const ResizeOptions& o, const ResizeBox& box, const ResizeWindow& window) {
@@ -126,34 +131,50 @@ void check(ImageView source, const ResizeOptions& o, const ResizeBox& box, const
 
 void resize(ImageView source, const ResizeOptions& o, Image& out) {
   thread_local Scratch scratch;
-  const ResizeBox box = o.box.right > 0 ? o.box : ResizeBox{0, 0, double(source.width), double(source.height)};
+  const ResizeBox whole{0, 0, static_cast<float>(source.width), static_cast<float>(source.height)};
+  const ResizeBox box = o.box.right > 0 ? o.box : whole;
   const ResizeWindow window = o.window.width > 0 ? o.window : ResizeWindow{0, 0, o.width, o.height};
   check(source, o, box, window);
-  scratch.across.build(source.width, box.left, box.right, o.width, window.left, window.width, o.interpolation);
-  scratch.down.build(source.height, box.top, box.bottom, o.height, window.top, window.height, o.interpolation);
   out.resize(window.width, window.height);
 
-  // A pass that moves nothing would multiply by exactly one: leave it out.
-  const bool across = o.width != source.width || box.left != 0 || box.right != source.width;
-  const bool down = o.height != source.height || box.top != 0 || box.bottom != source.height;
-  const int first_row = scratch.down.begin(), rows = scratch.down.end() - first_row;
-  const int64_t row_bytes = int64_t{3} * window.width;
-  ImageView middle = source.crop(across ? 0 : window.left, first_row, window.width, rows);
+  // A pass that moves nothing would multiply by exactly one: it is left out. Otherwise only what its outputs read is
+  // touched.
+  const bool across = o.width != source.width || box.left != 0 || box.right != whole.right;
+  const bool down = o.height != source.height || box.top != 0 || box.bottom != whole.bottom;
+  int left = window.left, right = left + window.width, top = window.top, bottom = top + window.height;
   if (across) {
-    middle.stride = row_bytes + 1;
-    scratch.rows.resize(static_cast<size_t>(middle.stride * rows));
-    resample_across(source, first_row, rows, scratch, scratch.rows.data(), middle.stride);
-    middle.data = scratch.rows.data();
+    scratch.across.build(source.width, box.left, box.right, o.width, window.left, window.width, o.interpolation);
+    scratch.across.move_to_origin(left, right);
   }
   if (down) {
-    scratch.down.shift(first_row);
-    resample_rows(middle.data, middle.stride, scratch.down.table(), out.pixels.data(), row_bytes, row_bytes);
-    return;
+    scratch.down.build(source.height, box.top, box.bottom, o.height, window.top, window.height, o.interpolation);
+    scratch.down.move_to_origin(top, bottom);
   }
-  // Without a vertical pass output row i is input row top + i.
-  const int skip = window.top - first_row;
-  for (int y = 0; y < window.height; ++y)
-    std::memcpy(out.row(y), middle.row(y + skip), static_cast<size_t>(row_bytes));
+  const ImageView used = source.crop(left, top, right - left, bottom - top);
+  uint8_t* result = out.pixels.data();
+  if (!across && !down) {
+    for (int y = 0; y < used.height; ++y) std::memcpy(out.row(y), used.row(y), static_cast<size_t>(used.width) * 3);
+  } else if (!down) {
+    resample_across(used, scratch, result);
+  } else if (!across) {
+    resample_down(used, scratch.down, result);
+  } else {
+    // Pillow's choice of order; it shows, since the value between the passes is rounded and cut to 0..255.
+    const int64_t lost_rows = source.height - o.height, lost_columns = source.width - o.width;
+    const bool down_first = lost_rows > 0 && lost_rows > 2 * lost_columns;
+    ImageView middle = used;
+    (down_first ? middle.height : middle.width) = down_first ? window.height : window.width;
+    middle.stride = ptrdiff_t{3} * middle.width;
+    scratch.middle.resize(static_cast<size_t>(middle.stride * middle.height));
+    middle.data = scratch.middle.data();
+    if (down_first) {
+      resample_down(used, scratch.down, scratch.middle.data());
+      resample_across(middle, scratch, result);
+    } else {
+      resample_across(used, scratch, scratch.middle.data());
+      resample_down(middle, scratch.down, result);
+    }
+  }
 }
 
 }  // namespace ghost

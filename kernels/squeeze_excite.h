@@ -25,7 +25,8 @@ struct SqueezeExciteSaved {
 GHOST_DECLARE_KERNEL(void squeeze_excite_forward(const Tensor& z, const Epilogue& epilogue,
                                                  const SqueezeExciteTensors& weights, Activation gate_activation,
                                                  const SqueezeExciteSaved& saved, const Tensor& gate))
-// Weight gradients are overwritten; dx may be dy itself. accumulate_dx: dx += instead of =.
+// Weight gradients are overwritten; undefined ones, and an undefined dx, are not computed. dx may be dy itself.
+// accumulate_dx: dx += instead of =.
 GHOST_DECLARE_KERNEL(void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& epilogue,
                                                   const SqueezeExciteTensors& weights, Activation gate_activation,
                                                   const SqueezeExciteSaved& saved, const Tensor& gate,

@@ -40,7 +40,7 @@ void append(std::vector<NamedTensor>& all, const std::vector<NamedTensor>& more)
 
 void save_checkpoint(const std::string& path, const CheckpointParts& parts, const TrainingState& state, const ModelCard& card,
                      const std::string& config_yaml) {
-  std::vector<NamedTensor> tensors = named_tensors(parts.module, "model.");
+  std::vector<NamedTensor> tensors = with_prefix("model.", parts.module.state());
   append(tensors, parts.optimizer.state("optimizer."));
   if (parts.ema) append(tensors, parts.ema->state("ema."));
   std::map<std::string, std::string> metadata = to_metadata(card);

@@ -56,18 +56,14 @@ std::string value_location(const ConfigSource& source, const YAML::Node& key, co
 }
 
 void ConfigReader::read_yaml(const ConfigSource& source) {
-  std::vector<YAML::Node> documents;
+  YAML::Node root;
   try {
-    documents = YAML::LoadAll(source.text);
+    root = load_yaml(source.text);
   } catch (const YAML::Exception& error) {
     problems_.push_back(location(source, error.mark) + "not valid YAML: " + error.msg);
     return;
   }
-  if (documents.size() > 1) {
-    problems_.push_back(location(source, documents[1].Mark()) + "a config is one YAML document; a second one begins here");
-  }
-  if (documents.empty() || documents[0].IsNull()) return;
-  const YAML::Node& root = documents[0];
+  if (root.IsNull()) return;
   if (!root.IsMap()) {
     problems_.push_back(location(source, root.Mark()) + "a config is a map of 'key: value'");
     return;
@@ -121,7 +117,7 @@ void ConfigReader::read_overrides(const std::vector<std::string>& overrides) {
       set(name, "", YAML::Node(value), at, at);  // as typed: a path may hold what YAML reads otherwise
     } else {
       try {
-        set(name, "", YAML::Load(value), at, at);
+        set(name, "", load_yaml(value), at, at);
       } catch (const YAML::Exception& error) {
         problems_.push_back(str(at, "the value of '", name, "' is not valid YAML: ", error.msg));
       }

@@ -79,6 +79,7 @@ struct AugmentConfig {
   std::array<double, 2> random_resized_crop{0.35, 1.0};
   std::array<double, 2> ratio{0.75, 1.3333333333333333};
   double flip = 0.5;
+  double vertical_flip = 0;
   double color_jitter = 0.2;
   double hue = 0;
   int64_t rand_augment_ops = 0;

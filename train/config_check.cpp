@@ -31,13 +31,14 @@ void check_schedule(const Config& c, std::vector<ConfigConflict>& conflicts) {
                              ") is above 'optimizer.learning_rate' (", shortest(c.optimizer.learning_rate), ")")});
   }
   const std::vector<int64_t>& steps = c.schedule.step_epochs;
-  if (c.schedule.name == "step" && steps.empty()) {
-    conflicts.push_back({{"schedule.name"}, "schedule 'step' needs 'schedule.step_epochs', such as [30, 60, 90]"});
+  if (c.schedule.name == "step" && steps.empty() && c.optimizer.min_learning_rate == 0) {
+    conflicts.push_back({{"schedule.name"}, "schedule 'step' needs 'schedule.step_epochs', such as [30, 60, 90], or an "
+                                            "'optimizer.min_learning_rate' above 0 to go down to"});
   }
   if (std::adjacent_find(steps.begin(), steps.end(), std::greater_equal<>()) != steps.end()) {
     conflicts.push_back({{"schedule.step_epochs"}, "the epochs in 'schedule.step_epochs' must rise"});
   }
-  if (c.schedule.warmup_epochs >= static_cast<double>(c.train.epochs)) {
+  if (c.schedule.name != "yolox_cosine" && c.schedule.warmup_epochs >= static_cast<double>(c.train.epochs)) {
     conflicts.push_back({{"train.epochs", "schedule.warmup_epochs"},
                          str("'schedule.warmup_epochs' (", shortest(c.schedule.warmup_epochs), ") is not below 'train.epochs' (",
                              c.train.epochs, "): the learning rate never reaches 'optimizer.learning_rate'"),

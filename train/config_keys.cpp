@@ -55,21 +55,21 @@ void add_training(Config& c, std::vector<ConfigKey>& keys) {
 
     {"optimizer.name", &c.optimizer.name, {.choices = {"sgd", "adam", "adamw"}, .help = "The update rule. adam adds the decay to the gradient, adamw shrinks the weights directly."}},
     {"optimizer.learning_rate", &c.optimizer.learning_rate, {.range = above(0), .help = "The highest learning rate of the schedule."}},
-    {"optimizer.min_learning_rate", &c.optimizer.min_learning_rate, {.range = at_least(0), .help = "Where cosine and yolox_cosine end; not above optimizer.learning_rate."}},
+    {"optimizer.min_learning_rate", &c.optimizer.min_learning_rate, {.range = at_least(0), .help = "Where cosine, yolox_cosine and step without step_epochs end; not above optimizer.learning_rate."}},
     {"optimizer.momentum", &c.optimizer.momentum, {.range = up_to_below(0, 1), .help = "Momentum of sgd."}},
     {"optimizer.nesterov", &c.optimizer.nesterov, {.help = "Whether sgd looks ahead along its momentum."}},
     {"optimizer.beta1", &c.optimizer.beta1, {.range = up_to_below(0, 1), .help = "Decay of adam's and adamw's mean of gradients."}},
     {"optimizer.beta2", &c.optimizer.beta2, {.range = up_to_below(0, 1), .help = "Decay of adam's and adamw's mean of squared gradients."}},
     {"optimizer.eps", &c.optimizer.eps, {.range = above_to(0, 1), .help = "Added to the divisor of adam and adamw."}},
     {"optimizer.weight_decay", &c.optimizer.weight_decay, {.range = between(0, 1), .help = "Decay of the weights; batch norm and biases have none."}},
-    {"optimizer.scale_with_batch", &c.optimizer.scale_with_batch, {.help = "Whether both learning rates are multiplied by batch_size * accumulate / 64."}},
+    {"optimizer.scale_with_batch", &c.optimizer.scale_with_batch, {.help = "Whether both learning rates are multiplied by pictures per step / 64, held within 5e-4 to 5e-2 (sgd) or 3e-4 to 1e-3 (adam, adamw) and a hundredth of these for the lowest."}},
 
-    {"schedule.name", &c.schedule.name, {.choices = {"cosine", "step", "constant", "yolox_cosine"}, .help = "How the learning rate goes on after the warm-up. yolox_cosine warms up with a square and ends flat."}},
-    {"schedule.warmup_epochs", &c.schedule.warmup_epochs, {.range = at_least(0), .unit = "epochs", .help = "Epochs in which the learning rate rises to its highest."}},
-    {"schedule.warmup_start_factor", &c.schedule.warmup_start_factor, {.range = kProbability, .help = "Share of the learning rate at which the warm-up starts."}},
-    {"schedule.step_epochs", &c.schedule.step_epochs, {.range = between(1, 1e6), .unit = "epochs", .help = "Rising list of the epochs after which step multiplies the learning rate by step_gamma."}},
+    {"schedule.name", &c.schedule.name, {.choices = {"cosine", "step", "constant", "yolox_cosine"}, .help = "How the learning rate goes on after the warm-up. yolox_cosine has its own warm-up and a flat end."}},
+    {"schedule.warmup_epochs", &c.schedule.warmup_epochs, {.range = at_least(0), .unit = "epochs", .help = "First epochs, in which the learning rate rises to its highest; yolox_cosine does not look at it."}},
+    {"schedule.warmup_start_factor", &c.schedule.warmup_start_factor, {.range = kProbability, .help = "Share of the learning rate at which the warm-up starts; yolox_cosine does not look at it."}},
+    {"schedule.step_epochs", &c.schedule.step_epochs, {.range = between(1, 1e6), .unit = "epochs", .help = "Rising list of the epochs after which step multiplies the learning rate by step_gamma; an empty list makes ten equal steps down to optimizer.min_learning_rate."}},
     {"schedule.step_gamma", &c.schedule.step_gamma, {.range = above_to(0, 1), .help = "Factor of each step."}},
-    {"schedule.no_aug_epochs", &c.schedule.no_aug_epochs, {.range = between(0, 1e6), .unit = "epochs", .help = "Last epochs that train without strong augmentation; yolox_cosine stays at the lowest rate in them."}},
+    {"schedule.no_aug_epochs", &c.schedule.no_aug_epochs, {.range = between(0, 1e6), .unit = "epochs", .help = "Last epochs, in which pictures are changed by mirror images only."}},
   });
 }
 
@@ -78,6 +78,7 @@ void add_augmentation(Config& c, std::vector<ConfigKey>& keys) {
     {"augment.random_resized_crop", std::span<double>(c.augment.random_resized_crop), {.range = above_to(0, 1), .task = kClassify, .help = "Smallest and largest share of the picture's area that a crop keeps."}},
     {"augment.ratio", std::span<double>(c.augment.ratio), {.range = between(0.1, 10), .task = kClassify, .help = "Smallest and largest width / height of a crop."}},
     {"augment.flip", &c.augment.flip, {.range = kProbability, .help = "Probability of a mirror image (left and right swapped)."}},
+    {"augment.vertical_flip", &c.augment.vertical_flip, {.range = kProbability, .task = kClassify, .help = "Probability of an upside-down image (top and bottom swapped)."}},
     {"augment.color_jitter", &c.augment.color_jitter, {.range = kProbability, .task = kClassify, .help = "Brightness, contrast and saturation are multiplied by 1 - x to 1 + x."}},
     {"augment.hue", &c.augment.hue, {.range = between(0, 0.5), .task = kClassify, .help = "The hue is turned by -x to +x of the circle."}},
     {"augment.rand_augment_ops", &c.augment.rand_augment_ops, {.range = between(0, 14), .task = kClassify, .help = "RandAugment operations per picture; 0 switches it off."}},

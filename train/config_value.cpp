@@ -1,10 +1,13 @@
 #include "train/config_value.h"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iterator>
 #include <optional>
+#include <sstream>
 
 #include "core/error.h"
 #include "train/number_text.h"
@@ -14,6 +17,25 @@ namespace ghost {
 namespace {
 
 constexpr size_t kLongestList = 1000;
+
+// Notes where a document's content begins, and drops the rest.
+class DocumentStart : public YAML::EventHandler {
+ public:
+  const YAML::Mark& mark() const { return mark_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  YAML::Mark mark_;
+};
 
 // What a message says was found. Long and odd texts are cut: the whole line is a terminal's.
 std::string found(const YAML::Node& node) {
@@ -196,6 +218,17 @@ struct Printer {
 };
 
 }  // namespace
+
+YAML::Node load_yaml(const std::string& text) {
+  // YAML::Load stops without a word where a document ends, and YAML::LoadAll never ends on a text that begins with ','.
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStart first, second;
+  if (parser.HandleNextDocument(first) && parser.HandleNextDocument(second)) {
+    throw YAML::ParserException(second.mark(), "one document is read, and something follows it here");
+  }
+  return YAML::Load(text);
+}
 
 std::string set_value(const ConfigKey& key, const YAML::Node& value) {
   return std::visit(Setter{key, value}, key.place);

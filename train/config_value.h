@@ -9,6 +9,9 @@
 
 namespace ghost {
 
+// The one document in `text`; null for an empty one. Throws YAML::Exception, also where anything follows the document.
+YAML::Node load_yaml(const std::string& text);
+
 // Stores `value` at key.place. Returns "" or what is wrong with it: type, length, range, choice. Partly stored values of
 // a refused list do not matter: the load fails.
 std::string set_value(const ConfigKey& key, const YAML::Node& value);

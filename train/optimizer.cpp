@@ -22,7 +22,7 @@ Optimizer::Optimizer(Module& module, const OptimizerConfig& config) : config_(co
   for (const NamedParameter& parameter : module.parameters()) {
     if (!parameter.variable.requires_grad()) continue;
     const Tensor& value = parameter.variable.value();
-    Slot slot{parameter.name, parameter.variable, parameter.decay ? config.weight_decay : 0, {}, {}};
+    Slot slot{parameter.name, parameter.variable, parameter.decays() ? config.weight_decay : 0, {}, {}};
     slot.first = Tensor::zeros(value.shape(), value.options());
     if (adam) slot.second = Tensor::zeros(value.shape(), value.options());
     slots_.push_back(std::move(slot));
@@ -86,7 +86,7 @@ Ema::Ema(Module& module, double decay) : decay_(decay) {
     averages_.push_back(value.clone());
   };
   for (const NamedParameter& parameter : module.parameters()) add(parameter.name, parameter.variable.value());
-  for (const NamedBuffer& buffer : module.buffers()) add(buffer.name, buffer.tensor);
+  for (const NamedTensor& buffer : module.buffers()) add(buffer.name, buffer.tensor);
 }
 
 void Ema::update(int64_t step) {

@@ -101,12 +101,12 @@ ModelCard card_of(const SafetensorsReader& file) {
 }
 
 std::unique_ptr<Classifier> make_model(const ModelCard& card, uint64_t seed) {
-  return make_classifier({.name = card.model.name,
-                          .width = card.model.width,
-                          .flavour = parse_flavour(card.model.flavour),
-                          .classes = static_cast<int>(card.classes.size()),
-                          .dropout = card.model.dropout,
-                          .seed = seed});
+  return make_model(ModelOptions{.name = card.model.name,
+                                 .width = card.model.width,
+                                 .num_classes = static_cast<int64_t>(card.classes.size()),
+                                 .dropout = card.model.dropout,
+                                 .flavour = flavour_from_name(card.model.flavour),
+                                 .seed = seed});
 }
 
 std::string LoadReport::summary() const {
@@ -116,11 +116,15 @@ std::string LoadReport::summary() const {
   return text;
 }
 
-std::vector<NamedTensor> named_tensors(Module& module, const std::string& prefix) {
-  std::vector<NamedTensor> tensors;
-  for (const NamedParameter& parameter : module.parameters())
-    tensors.push_back({prefix + parameter.name, parameter.variable.value()});
-  for (const NamedBuffer& buffer : module.buffers()) tensors.push_back({prefix + buffer.name, buffer.tensor});
+std::string weights_prefix(const SafetensorsReader& file) {
+  for (const std::string prefix : {"ema.", "model."})
+    for (const std::string& name : file.names())
+      if (name.starts_with(prefix)) return prefix;
+  return "";
+}
+
+std::vector<NamedTensor> with_prefix(const std::string& prefix, std::vector<NamedTensor> tensors) {
+  for (NamedTensor& tensor : tensors) tensor.name.insert(0, prefix);
   return tensors;
 }
 
@@ -131,7 +135,7 @@ LoadReport load_weights(Module& module, const SafetensorsReader& file, const std
 
   LoadReport report;
   std::vector<std::pair<Tensor, std::string>> copies;
-  for (const NamedTensor& target : named_tensors(module)) {
+  for (const NamedTensor& target : module.state()) {
     const auto found = stored.find(target.name);
     if (found == stored.end()) {
       report.missing.push_back(target.name);
@@ -161,7 +165,7 @@ LoadReport load_weights(Module& module, const SafetensorsReader& file, const std
 }
 
 void save_weights(const std::string& path, Module& module, const ModelCard& card) {
-  const std::vector<NamedTensor> tensors = named_tensors(module);
+  const std::vector<NamedTensor> tensors = module.state();
   const std::string candidate = path + ".unchecked";
   write_safetensors(candidate, tensors, to_metadata(card));
   try {
@@ -177,11 +181,7 @@ LoadedModel load_model(const std::string& path, const Device& device) {
   LoadedModel loaded;
   loaded.path = resolve(path);
   const SafetensorsReader file(loaded.path);
-  const std::vector<std::string> names = file.names();
-  const auto any = [&](std::string_view prefix) {
-    return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(prefix); });
-  };
-  const std::string prefix = any("ema.") ? "ema." : any("model.") ? "model." : "";
+  const std::string prefix = weights_prefix(file);
   loaded.card = file.metadata().contains(kCard) ? card_of(file) : card_from_shapes(file, prefix);
   loaded.model = make_model(loaded.card, 0);
   loaded.model->to(device);

@@ -34,8 +34,10 @@ struct LoadReport {
 // replace_head the classifier keeps its fresh values. Anything else that is missing is an error.
 LoadReport load_weights(Module& module, const SafetensorsReader& file, const std::string& prefix, bool replace_head);
 
-// Parameters and buffers under `prefix`, in registry order.
-std::vector<NamedTensor> named_tensors(Module& module, const std::string& prefix = "");
+// "ema." or "model." where the file is a checkpoint, averaged weights first; "" for plain weights.
+std::string weights_prefix(const SafetensorsReader& file);
+
+std::vector<NamedTensor> with_prefix(const std::string& prefix, std::vector<NamedTensor> tensors);
 
 // The card and the weights alone, for `val`, `predict`, `export` and timm. Read back and compared before it gets its name.
 void save_weights(const std::string& path, Module& module, const ModelCard& card);

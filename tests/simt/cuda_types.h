@@ -11,17 +11,18 @@
 #define __host__
 #define __constant__
 #define __forceinline__ inline
-#define __noinline__ __attribute__((noinline))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __launch_bounds__(...)
 #define __grid_constant__
 
-// Static shared memory is a static variable (one block runs at a time) in a section of its own, so that it can be
-// poisoned before every block. Each declaration gets its own input section: g++ refuses to mix variables of templates and
-// of plain functions in one. shared_memory.ld joins them.
-#define GHOST_SIMT_TEXT_(x) #x
-#define GHOST_SIMT_TEXT(x) GHOST_SIMT_TEXT_(x)
-#define __shared__ static __attribute__((section("ghost_shared." GHOST_SIMT_TEXT(__COUNTER__))))
+// Static shared memory is a static variable (one block runs at a time) in a section of its own, which shared_memory.ld
+// bounds, so that it can be poisoned before every block. g++ forgets a section attribute inside of templates, but not this
+// one, which puts the variable into .noinit.
+#if defined(__clang__)
+#define __shared__ static __attribute__((section("ghost_shared")))
+#else
+#define __shared__ static __attribute__((noinit))
+#endif
 
 struct dim3 {
   unsigned x, y, z;

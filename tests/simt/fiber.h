@@ -36,8 +36,8 @@ class Fiber {
   char* mapping_ = nullptr;  // guard page, then the stack
   const void* stack_bottom_ = nullptr;
   size_t stack_size_ = 0;
-  void* fake_stack_ = nullptr;  // AddressSanitizer's
-  void* tsan_ = nullptr;        // ThreadSanitizer's
+  [[maybe_unused]] void* fake_stack_ = nullptr;  // AddressSanitizer's
+  [[maybe_unused]] void* tsan_ = nullptr;        // ThreadSanitizer's
   static Fiber* previous_;      // who switched here
 #if !defined(__x86_64__) && !defined(__aarch64__)
   ucontext_t context_{};

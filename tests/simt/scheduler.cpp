@@ -10,6 +10,7 @@
 #include <mutex>
 #include <numeric>
 #include <sstream>
+#include <utility>
 
 #include "tests/simt/fiber.h"
 
@@ -353,6 +354,7 @@ void Scheduler::finish_thread() {
       if (w.waiting >> lane & 1u) complete_if_all_came(warp, threads_[warp * kWarp + lane].mask);
   } catch (const KernelError&) {
     error_ = std::current_exception();
+    sync_release(&end_sync_);
   }
 }
 

@@ -174,7 +174,9 @@ TEST(Config, ListsAllProblemsAtOnce) {
 TEST(Config, RefusesBrokenYaml) {
   EXPECT_THAT(problem("train: {epochs: 3\n"), HasSubstr("not valid YAML"));
   EXPECT_THAT(problem("a: b: c\n"), HasSubstr("a.yaml:1:"));
-  EXPECT_THAT(problem("task: classify\n---\ntask: classify\n"), HasSubstr("a second one begins here"));
+  EXPECT_EQ(problem("task: classify\n---\ntask: classify\n"), "a.yaml:2:1: not valid YAML: one document is read, and something follows it here");
+  EXPECT_THAT(problem(", task: classify"), HasSubstr("something follows it here"));
+  EXPECT_THAT(problem("", {"augment.ratio=[1, 2], 3"}), HasSubstr("is not valid YAML"));
   EXPECT_THAT(problem("", {"train.epochs=[1"}), HasSubstr("command line: the value of 'train.epochs' is not valid YAML"));
   EXPECT_THAT(problem(std::string((1 << 20) + 1, '#')), HasSubstr("too much for a config"));
   EXPECT_THAT(problem(std::string(100000, '[')), HasSubstr("not valid YAML"));
@@ -258,7 +260,8 @@ TEST(Config, TableHoldsTogether) {
     EXPECT_TRUE(names.insert(key.name).second) << key.name << " stands twice";
     EXPECT_FALSE(key.info.help.empty()) << key.name;
     EXPECT_TRUE(key.info.help.ends_with('.')) << key.name;
-    if (key.section() != section) EXPECT_TRUE(section.empty() || closed_sections.insert(section).second) << key.name;
+    const bool goes_on = key.section() == section && !section.empty();
+    EXPECT_TRUE(goes_on || section.empty() || closed_sections.insert(section).second) << key.name;
     EXPECT_FALSE(closed_sections.count(key.section())) << key.name << " lies apart from its section";
     section = key.section();
   }
@@ -294,9 +297,10 @@ TEST(Config, SurvivesEveryDamagedByte) {
     }
     expect_config_or_error(sample.substr(0, at));
     expect_config_or_error(sample.substr(at));
-    for (const char* inserted : {"\n", "[", "{", "&a ", "*a", "- ", "\0", "? ", "!!x ", "|\n"}) {
+    for (const char* inserted : {"\n", "[", "{", "&a ", "*a", "- ", "? ", "!!x ", "|\n"}) {
       expect_config_or_error(std::string(sample).insert(at, inserted));
     }
+    expect_config_or_error(std::string(sample).insert(at, 1, '\0'));
   }
 }
 

@@ -1,10 +1,10 @@
 // The activations of activation_functors.h on Highway vectors, and what an epilogue and a raw gradient (feature.h) do to one
 // vector. Compiled once per instruction set: include from a foreach_target source after hwy/highway.h.
-#if defined(GHOST_KERNELS_ACTIVATION_SIMD_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef GHOST_KERNELS_ACTIVATION_SIMD_H_
-#undef GHOST_KERNELS_ACTIVATION_SIMD_H_
+#if defined(GHOST_ACTIVATION_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef GHOST_ACTIVATION_SIMD_INL_H
+#undef GHOST_ACTIVATION_SIMD_INL_H
 #else
-#define GHOST_KERNELS_ACTIVATION_SIMD_H_
+#define GHOST_ACTIVATION_SIMD_INL_H
 #endif
 
 #include <hwy/contrib/math/math-inl.h>

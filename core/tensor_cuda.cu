@@ -1,0 +1,113 @@
+#include "core/launch.h"
+#include "core/tensor_ops.h"
+
+namespace ghost {
+namespace cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+// Rows of a tensor as `units` items of T each, `pitch` items apart. A dense tensor is one long row.
+struct Rows {
+  int64_t rows, units;
+};
+
+// Threads x run along a row, y over rows: neighbours touch neighbouring items.
+template <class T>
+__global__ void copy_kernel(const T* source, int64_t source_pitch, T* target, int64_t target_pitch, Rows size) {
+  for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < size.rows;
+       row += static_cast<int64_t>(gridDim.y) * blockDim.y)
+    GHOST_GRID_STRIDE_LOOP(i, size.units) target[row * target_pitch + i] = source[row * source_pitch + i];
+}
+
+template <class T>
+__global__ void fill_kernel(T* target, int64_t pitch, Rows size, T value) {
+  for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < size.rows;
+       row += static_cast<int64_t>(gridDim.y) * blockDim.y)
+    GHOST_GRID_STRIDE_LOOP(i, size.units) target[row * pitch + i] = value;
+}
+
+template <class T>
+__global__ void add_kernel(const T* addend, int64_t addend_pitch, T* target, int64_t target_pitch, Rows size) {
+  for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < size.rows;
+       row += static_cast<int64_t>(gridDim.y) * blockDim.y)
+    GHOST_GRID_STRIDE_LOOP(i, size.units) target[row * target_pitch + i] += addend[row * addend_pitch + i];
+}
+
+Rows rows_of(const Tensor& tensor, bool dense) {
+  return dense ? Rows{1, tensor.numel()} : Rows{tensor.pixels(), tensor.channels()};
+}
+
+// As many threads along a row as it has items, at most a block's.
+dim3 block_for(const Rows& size) {
+  unsigned x = 1;
+  while (x < size.units && x < kThreads) x *= 2;
+  unsigned y = 1;
+  while (y < size.rows && x * y < kThreads) y *= 2;
+  return dim3(x, y);
+}
+
+dim3 grid_for_rows(const Rows& size, const dim3& block) {
+  return dim3(grid_for(size.units, block.x, 4096), grid_for(size.rows, block.y, 4096));
+}
+
+// Copies bytes in the widest unit that lengths, pitches and addresses are multiples of.
+template <class T>
+bool copy_as(const Tensor& source, const Tensor& target) {
+  const int64_t unit = sizeof(T), item = size_of(source.dtype());
+  const bool dense = source.contiguous() && target.contiguous();
+  Rows size = rows_of(source, dense);
+  const int64_t source_pitch = dense ? 0 : source.pitch() * item, target_pitch = dense ? 0 : target.pitch() * item;
+  const auto fits = [&](int64_t bytes) { return bytes % unit == 0; };
+  if (!fits(size.units * item) || !fits(source_pitch) || !fits(target_pitch) ||
+      !fits(reinterpret_cast<intptr_t>(source.raw_data())) || !fits(reinterpret_cast<intptr_t>(target.raw_data())))
+    return false;
+  size.units = size.units * item / unit;
+  const dim3 block = block_for(size);
+  launch(copy_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(source.device()),
+         static_cast<const T*>(source.raw_data()), source_pitch / unit, static_cast<T*>(target.raw_data()),
+         target_pitch / unit, size);
+  return true;
+}
+
+template <class T>
+void fill_as(const Tensor& target, T value) {
+  const Rows size = rows_of(target, target.contiguous());
+  const dim3 block = block_for(size);
+  launch(fill_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()), target.data<T>(),
+         target.pitch(), size, value);
+}
+
+}  // namespace
+
+void tensor_copy(const Tensor& source, const Tensor& target) {
+  if (source.empty()) return;
+  static_cast<void>(copy_as<uint4>(source, target) || copy_as<uint2>(source, target) ||
+                    copy_as<uint32_t>(source, target) || copy_as<uint16_t>(source, target) ||
+                    copy_as<uint8_t>(source, target));
+}
+
+void tensor_fill(const Tensor& target, double value) {
+  if (target.empty()) return;
+  switch (target.dtype()) {
+    case DType::kFloat32: return fill_as(target, static_cast<float>(value));
+    case DType::kFloat64: return fill_as(target, value);
+    case DType::kInt32: return fill_as(target, static_cast<int32_t>(value));
+    case DType::kInt64: return fill_as(target, static_cast<int64_t>(value));
+    case DType::kUInt8: return fill_as(target, static_cast<uint8_t>(value));
+    default: GHOST_FAIL(kUsage, "fill: ", target.dtype(), " is a storage type; fill a float32 tensor and convert it");
+  }
+}
+
+void tensor_add(const Tensor& addend, const Tensor& target) {
+  if (target.empty()) return;
+  const Rows size = rows_of(target, addend.contiguous() && target.contiguous());
+  const dim3 block = block_for(size);
+  visit_float(target.dtype(), [&]<class T>(TypeTag<T>) {
+    launch(add_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()), addend.data<T>(),
+           addend.pitch(), target.data<T>(), target.pitch(), size);
+  });
+}
+
+}  // namespace cuda
+}  // namespace ghost

@@ -1,0 +1,258 @@
+#include "kernels/cuda_depthwise.h"
+
+namespace ghost {
+namespace cuda {
+namespace {
+
+constexpr int kSumThreads = 256, kSumRows = 8;
+constexpr int64_t kStripsPerThread = 16;  // of the weight gradient, so that partial sums stay few
+
+// dx[n,p,q] = sum_{r,s} dz[n, (p + top - r) / S, (q + left - s) / S] weight[r,s] over whole quotients. A strip begins at
+// a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
+template <int K, int S, class Act>
+__global__ void __launch_bounds__(kMapThreads)
+    input_strip_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size, unsigned strips, Map dx,
+                       bool accumulate) {
+  GHOST_DYNAMIC_SHARED(float, weights);
+  load_weights<K * K>(weight, size.channels, weights);
+  const int64_t channel = first_channel<kLanes>();
+  if (channel >= size.channels) return;
+  const int width = blockDim.x * kLanes;
+  const ChannelGradient<kLanes, Act> of_channels(gradient, channel);
+  const unsigned per_row = (size.in_w + size.pad_left + kStrip - 1) / kStrip;
+  constexpr int kFirst = -((K - 1) / S);  // columns of dz that reach the strip, from strip.column / S
+
+  for (unsigned index = first_pixel(); index < strips; index += pixel_step()) {
+    const Strip strip = strip_at(index, per_row, size.in_h);
+    Pack<kLanes> sums[kStrip];
+    GHOST_UNROLL
+    for (int t = 0; t < kStrip; ++t) sums[t] = splat<kLanes>(0);
+    const int padded_row = strip.row + size.pad_top;
+    GHOST_NO_UNROLL
+    for (int r = padded_row % S; r < K; r += S) {
+      const int row = (padded_row - r) / S;
+      if (padded_row < r || row >= size.out_h) continue;
+      Pack<kLanes> taps[K];
+      GHOST_UNROLL
+      for (int s = 0; s < K; ++s) taps[s] = load<kLanes>(weights + (r * K + s) * width + threadIdx.x * kLanes);
+      const int64_t line = (static_cast<int64_t>(strip.n) * size.out_h + row) * size.out_w;
+      GHOST_UNROLL
+      for (int j = kFirst; j <= (kStrip - 1) / S; ++j) {
+        const int column = strip.column / S + j;
+        if (column < 0 || column >= size.out_w) continue;
+        const Pack<kLanes> dz = of_channels.value(line + column);
+        GHOST_UNROLL
+        for (int t = 0; t < kStrip; ++t)
+          if (t - j * S >= 0 && t - j * S < K) multiply_add(sums[t], dz, taps[t - j * S]);
+      }
+    }
+    const int64_t line = (static_cast<int64_t>(strip.n) * size.in_h + strip.row) * size.in_w;
+    GHOST_UNROLL
+    for (int t = 0; t < kStrip; ++t) {
+      const int column = strip.column + t - size.pad_left;
+      if (column >= 0 && column < size.in_w)
+        store_or_add(dx.data + (line + column) * dx.pitch + channel, sums[t], accumulate);
+    }
+  }
+}
+
+template <class Act>
+__global__ void input_plain_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
+                                   unsigned pixels, Map dx, bool accumulate) {
+  const int64_t source = first_channel<1>();
+  if (source >= size.channels / size.multiplier) return;
+  for (unsigned pixel = first_pixel(); pixel < pixels; pixel += pixel_step()) {
+    const unsigned line = pixel / size.in_w;
+    const int n = line / size.in_h;
+    const int padded_row = line % size.in_h + size.pad_top, padded_column = pixel % size.in_w + size.pad_left;
+    Pack<1> sum = splat<1>(0);
+    for (int64_t channel = source * size.multiplier; channel < (source + 1) * size.multiplier; ++channel) {
+      const ChannelGradient<1, Act> of_channel(gradient, channel);
+      for (int r = padded_row % size.stride; r < size.kernel_h && r <= padded_row; r += size.stride) {
+        const int row = (padded_row - r) / size.stride;
+        if (row >= size.out_h) continue;
+        for (int s = padded_column % size.stride; s < size.kernel_w && s <= padded_column; s += size.stride) {
+          const int column = (padded_column - s) / size.stride;
+          if (column >= size.out_w) continue;
+          const int64_t at = (static_cast<int64_t>(n) * size.out_h + row) * size.out_w + column;
+          sum.v[0] += of_channel.value(at).v[0] * weight[(channel * size.kernel_h + r) * size.kernel_w + s];
+        }
+      }
+    }
+    store_or_add(dx.data + pixel * dx.pitch + source, sum, accumulate);
+  }
+}
+
+// Partial sums {parts, K * K + 1, c}: dweight's taps, then dbias. threadIdx.z is the kernel row, so that a thread keeps
+// K sums instead of K * K; the threads of the other rows find dz in the cache.
+template <int K, int S, class ActX, class ActZ>
+__global__ void __launch_bounds__(kSumThreads)
+    weight_strip_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient, DepthwiseSize size,
+                        unsigned strips, float* partials) {
+  GHOST_DYNAMIC_SHARED(Sum<kLanes>, shared);
+  const int64_t channel = first_channel<kLanes>();
+  const bool active = channel < size.channels;
+  const int r = threadIdx.z;
+  ChannelEpilogue<kLanes, ActX> of_x(epilogue, active ? channel : 0);
+  const ChannelGradient<kLanes, ActZ> of_z(gradient, active ? channel : 0);
+  const unsigned per_row = (size.out_w + kStrip - 1) / kStrip;
+  Sum<kLanes> taps[K], bias = zero_sum<kLanes>();
+  GHOST_UNROLL
+  for (int s = 0; s < K; ++s) taps[s] = zero_sum<kLanes>();
+
+  for (unsigned index = first_pixel(); active && index < strips; index += pixel_step()) {
+    const Strip strip = strip_at(index, per_row, size.out_h);
+    const int row = strip.row * S - size.pad_top + r, left = strip.column * S - size.pad_left;
+    const bool inside = row >= 0 && row < size.in_h;
+    if (!inside && r != 0) continue;  // row 0 also adds up the bias
+    const int64_t first = (static_cast<int64_t>(strip.n) * size.out_h + strip.row) * size.out_w + strip.column;
+    Pack<kLanes> dz[kStrip];
+    GHOST_UNROLL
+    for (int t = 0; t < kStrip; ++t) {
+      dz[t] = strip.column + t < size.out_w ? of_z.value(first + t) : splat<kLanes>(0);
+      bias.add(dz[t]);
+    }
+    if (!inside) continue;
+    of_x.set_image(strip.n);
+    const float* const line = x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
+    GHOST_UNROLL
+    for (int j = 0; j < (kStrip - 1) * S + K; ++j) {
+      if (left + j < 0 || left + j >= size.in_w) continue;
+      const Pack<kLanes> y = of_x.value(load<kLanes>(line + (left + j) * x.pitch));
+      GHOST_UNROLL
+      for (int t = 0; t < kStrip; ++t)
+        if (j - t * S >= 0 && j - t * S < K) multiply_add(taps[j - t * S], y, dz[t]);
+    }
+  }
+
+  const int column = r * blockDim.x + threadIdx.x, columns = K * blockDim.x;
+  float* const to = partials + blockIdx.y * (K * K + 1) * size.channels + channel;
+  GHOST_UNROLL
+  for (int s = 0; s <= K; ++s) {
+    Sum<kLanes> sum = s < K ? taps[s] : bias;
+    fold_rows(sum, shared, threadIdx.y, blockDim.y, column, columns);
+    if (threadIdx.y == 0 && active && (s < K || r == 0)) {
+      GHOST_UNROLL
+      for (int i = 0; i < kLanes; ++i) to[(s < K ? r * K + s : K * K) * size.channels + i] = sum.v[i];
+    }
+  }
+}
+
+// The same partial sums with one tap for each blockIdx.z, the last for dbias.
+template <class ActX, class ActZ>
+__global__ void weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient,
+                                    DepthwiseSize size, unsigned pixels, float* partials) {
+  GHOST_DYNAMIC_SHARED(Sum<1>, shared);
+  const int64_t channel = first_channel<1>();
+  const bool active = channel < size.channels;
+  const int64_t source = active ? channel / size.multiplier : 0;
+  const int tap = blockIdx.z, taps = size.kernel_h * size.kernel_w;
+  ChannelEpilogue<1, ActX> of_x(epilogue, source);
+  const ChannelGradient<1, ActZ> of_z(gradient, active ? channel : 0);
+  Sum<1> sum = zero_sum<1>();
+  for (unsigned pixel = first_pixel(); active && pixel < pixels; pixel += pixel_step()) {
+    if (tap == taps) {
+      sum.add(of_z.value(pixel));
+      continue;
+    }
+    const unsigned line = pixel / size.out_w;
+    const int n = line / size.out_h;
+    const int row = static_cast<int>(line % size.out_h) * size.stride - size.pad_top + tap / size.kernel_w;
+    const int column = static_cast<int>(pixel % size.out_w) * size.stride - size.pad_left + tap % size.kernel_w;
+    if (row < 0 || row >= size.in_h || column < 0 || column >= size.in_w) continue;
+    of_x.set_image(n);
+    const int64_t at = (static_cast<int64_t>(n) * size.in_h + row) * size.in_w + column;
+    sum.v[0] += of_x.value(load<1>(x.data + at * x.pitch + source)).v[0] * of_z.value(pixel).v[0];
+  }
+  fold_rows(sum, shared, threadIdx.y, blockDim.y, threadIdx.x, blockDim.x);
+  if (threadIdx.y == 0 && active) partials[(blockIdx.y * (taps + 1) + tap) * size.channels + channel] = sum.v[0];
+}
+
+// Adds the parts up: dweight {c, taps} (or null) and dbias {c} (or null). Threads x over taps and channels.
+__global__ void sum_parts_kernel(const float* partials, int64_t parts, int64_t taps, int64_t channels, float* dweight,
+                                 float* dbias) {
+  __shared__ Sum<1> shared[kSumRows * 32];
+  const int64_t item = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x, items = (taps + 1) * channels;
+  Sum<1> sum = zero_sum<1>();
+  for (int64_t part = threadIdx.y; item < items && part < parts; part += kSumRows) sum.v[0] += partials[part * items + item];
+  fold_rows(sum, shared, threadIdx.y, kSumRows, threadIdx.x, 32);
+  if (threadIdx.y != 0 || item >= items) return;
+  const int64_t tap = item / channels, channel = item % channels;
+  if (tap == taps) {
+    if (dbias != nullptr) dbias[channel] = sum.v[0];
+  } else if (dweight != nullptr) {
+    dweight[channel * taps + tap] = sum.v[0];
+  }
+}
+
+void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& dx,
+                    bool accumulate) {
+  const cudaStream_t stream = current_stream(dx.device());
+  visit_device_raw_gradient(dz, [&]<class Act>(const DeviceRawGradient<Act>& gradient) {
+    const bool fast = visit_fast_depthwise(size, fits_vectors({dz.dy, dz.z, dx}), [&](auto kernel, auto stride) {
+      const int64_t strips = static_cast<int64_t>(size.images) * size.in_h * ceil_div(size.in_w + size.pad_left, kStrip);
+      const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
+      launch(input_strip_kernel<kernel, stride, Act>, how.grid, how.block,
+             sizeof(float) * kernel * kernel * kLanes * how.block.x, stream, gradient, weight.data<float>(), size,
+             static_cast<unsigned>(strips), map_of(dx), accumulate);
+    });
+    if (fast) return;
+    const MapLaunch how = map_launch(map_size(dx, false), 1);
+    launch(input_plain_kernel<Act>, how.grid, how.block, 0, stream, gradient, weight.data<float>(), size,
+           static_cast<unsigned>(dx.pixels()), map_of(dx), accumulate);
+  });
+}
+
+// Launches the partial sums of dweight and dbias and returns them: {parts, taps + 1, c}.
+template <class ActX, class ActZ>
+Tensor weight_partials(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, const RawGradient& dz,
+                       const DeviceRawGradient<ActZ>& gradient, const DepthwiseSize& size) {
+  const cudaStream_t stream = current_stream(x.device());
+  Tensor partials;
+  const bool fast = visit_fast_depthwise(size, fits_vectors({x, dz.dy, dz.z}), [&](auto kernel, auto stride) {
+    const int64_t strips = static_cast<int64_t>(size.images) * size.out_h * ceil_div(size.out_w, kStrip);
+    dim3 block = map_block(size.channels / kLanes, strips, kSumThreads / kernel, 32);
+    const int64_t x_blocks = ceil_div(size.channels / kLanes, block.x);
+    const unsigned parts = capped_blocks(ceil_div(strips, block.y * kStripsPerThread), kMapBlocks / x_blocks);
+    block.z = kernel;
+    partials = Tensor({parts, kernel * kernel + 1, size.channels}, x.options());
+    launch(weight_strip_kernel<kernel, stride, ActX, ActZ>, dim3(static_cast<unsigned>(x_blocks), parts), block,
+           sizeof(Sum<kLanes>) * block.x * block.y * block.z, stream, const_map(x), epilogue, gradient, size,
+           static_cast<unsigned>(strips), partials.data<float>());
+  });
+  if (fast) return partials;
+  MapLaunch how = map_launch({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread);
+  how.grid.z = size.kernel_h * size.kernel_w + 1;
+  partials = Tensor({how.grid.y, how.grid.z, size.channels}, x.options());
+  launch(weight_plain_kernel<ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y, stream,
+         const_map(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()), partials.data<float>());
+  return partials;
+}
+
+void weight_gradient(const Tensor& x, const Epilogue& x_epilogue, const RawGradient& dz, const DepthwiseSize& size,
+                     const Tensor* dweight, const Tensor* dbias) {
+  visit_device_epilogue(x_epilogue, [&]<class ActX>(const DeviceEpilogue<ActX>& epilogue) {
+    visit_device_raw_gradient(dz, [&]<class ActZ>(const DeviceRawGradient<ActZ>& gradient) {
+      const Tensor partials = weight_partials(x, epilogue, dz, gradient, size);
+      const int64_t taps = partials.dim(1) - 1, items = partials.dim(1) * size.channels;
+      launch(sum_parts_kernel, dim3(static_cast<unsigned>(ceil_div(items, 32))), dim3(32, kSumRows), 0,
+             current_stream(x.device()), partials.data<float>(), partials.dim(0), taps, size.channels,
+             dweight != nullptr ? dweight->data<float>() : nullptr, dbias != nullptr ? dbias->data<float>() : nullptr);
+    });
+  });
+}
+
+}  // namespace
+
+void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
+                               const Conv2dProblem& problem, const Conv2dGradients& gradients) {
+  require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.gate, weight, dz.dy, dz.z, dz.coefficients});
+  if (x.empty() || dz.dy.empty()) return;
+  const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
+  if (gradients.dx != nullptr) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
+  if (gradients.dweight != nullptr || gradients.dbias != nullptr)
+    weight_gradient(x, x_epilogue, dz, size, gradients.dweight, gradients.dbias);
+}
+
+}  // namespace cuda
+}  // namespace ghost

@@ -1,0 +1,131 @@
+#include "kernels/batch_norm.h"
+#include "kernels/cuda_depthwise.h"
+
+namespace ghost {
+namespace cuda {
+namespace {
+
+// moments (or null): partial moments {gridDim.y, 3, c} of what each block wrote.
+template <int K, int S, class Act>
+__global__ void __launch_bounds__(kMapThreads)
+    strip_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias, DepthwiseSize size,
+                 unsigned strips, Map z, float* moments) {
+  GHOST_DYNAMIC_SHARED(float, weights);
+  load_weights<K * K>(weight, size.channels, weights);
+  const int64_t channel = first_channel<kLanes>();
+  const bool active = channel < size.channels;
+  const int width = blockDim.x * kLanes;
+  ChannelEpilogue<kLanes, Act> of_channels(epilogue, active ? channel : 0);
+  const Pack<kLanes> start = load_channels<kLanes>(bias, active ? channel : 0, 0);
+  const unsigned per_row = (size.out_w + kStrip - 1) / kStrip;
+  MomentSums<kLanes> gathered;
+
+  for (unsigned index = first_pixel(); active && index < strips; index += pixel_step()) {
+    const Strip strip = strip_at(index, per_row, size.out_h);
+    const int left = strip.column * S - size.pad_left, top = strip.row * S - size.pad_top;
+    of_channels.set_image(strip.n);
+    Pack<kLanes> sums[kStrip];
+    GHOST_UNROLL
+    for (int t = 0; t < kStrip; ++t) sums[t] = start;
+    GHOST_NO_UNROLL
+    for (int r = 0; r < K; ++r) {
+      const int row = top + r;
+      if (row < 0 || row >= size.in_h) continue;
+      Pack<kLanes> taps[K];
+      GHOST_UNROLL
+      for (int s = 0; s < K; ++s) taps[s] = load<kLanes>(weights + (r * K + s) * width + threadIdx.x * kLanes);
+      const float* const line =
+          x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
+      GHOST_UNROLL
+      for (int j = 0; j < (kStrip - 1) * S + K; ++j) {
+        const int column = left + j;
+        if (column < 0 || column >= size.in_w) continue;  // y is 0 there
+        const Pack<kLanes> y = of_channels.value(load<kLanes>(line + column * x.pitch));
+        GHOST_UNROLL
+        for (int t = 0; t < kStrip; ++t)
+          if (j - t * S >= 0 && j - t * S < K) multiply_add(sums[t], y, taps[j - t * S]);
+      }
+    }
+    float* const to = z.data + ((static_cast<int64_t>(strip.n) * size.out_h + strip.row) * size.out_w + strip.column) * z.pitch +
+                      channel;
+    GHOST_UNROLL
+    for (int t = 0; t < kStrip; ++t) {
+      if (strip.column + t >= size.out_w) continue;
+      store(to + t * z.pitch, sums[t]);
+      if (moments != nullptr) gathered.add(sums[t]);
+    }
+  }
+
+  if (moments == nullptr) return;
+  __syncthreads();  // the weights' memory is used again
+  MomentsOf<kLanes> of_block = gathered.moments();
+  fold_rows(of_block, reinterpret_cast<MomentsOf<kLanes>*>(weights), threadIdx.y, blockDim.y, threadIdx.x, blockDim.x);
+  if (threadIdx.y == 0 && active) store_moments(moments, blockIdx.y, size.channels, channel, of_block);
+}
+
+template <class Act>
+__global__ void plain_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
+                             DepthwiseSize size, unsigned pixels, Map z) {
+  const int64_t channel = first_channel<1>();
+  if (channel >= size.channels) return;
+  const int64_t source = channel / size.multiplier;
+  ChannelEpilogue<1, Act> of_channel(epilogue, source);
+  const float start = bias == nullptr ? 0.0f : bias[channel];
+  for (unsigned pixel = first_pixel(); pixel < pixels; pixel += pixel_step()) {
+    const unsigned line = pixel / size.out_w;
+    const int n = line / size.out_h, i = line % size.out_h, j = pixel % size.out_w;
+    of_channel.set_image(n);
+    float sum = start;
+    for (int r = 0; r < size.kernel_h; ++r) {
+      const int row = i * size.stride - size.pad_top + r;
+      if (row < 0 || row >= size.in_h) continue;
+      for (int s = 0; s < size.kernel_w; ++s) {
+        const int column = j * size.stride - size.pad_left + s;
+        if (column < 0 || column >= size.in_w) continue;
+        const int64_t at = (static_cast<int64_t>(n) * size.in_h + row) * size.in_w + column;
+        sum += of_channel.value(load<1>(x.data + at * x.pitch + source)).v[0] *
+               weight[(channel * size.kernel_h + r) * size.kernel_w + s];
+      }
+    }
+    z.data[pixel * z.pitch + channel] = sum;
+  }
+}
+
+template <int K, int S>
+void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
+                const DepthwiseSize& size, const Tensor& z, const ChannelMoments* moments) {
+  const int64_t strips = static_cast<int64_t>(size.images) * size.out_h * ceil_div(size.out_w, kStrip);
+  const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
+  Tensor partials;
+  if (moments != nullptr) partials = Tensor({how.grid.y, 3, size.channels}, z.options());
+  const size_t shared = std::max(sizeof(float) * K * K * kLanes * how.block.x,
+                                 sizeof(MomentsOf<kLanes>) * how.block.x * how.block.y);
+  visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
+    launch(strip_kernel<K, S, Act>, how.grid, how.block, shared, current_stream(z.device()), const_map(x), epilogue,
+           weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(strips), map_of(z),
+           data_or_null(partials));
+  });
+  if (moments != nullptr) combine_moments(partials, *moments);
+}
+
+}  // namespace
+
+void depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
+                              const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
+  require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.shift, x_epilogue.gate, weight, bias, z});
+  if (z.empty()) return;
+  const DepthwiseSize size = depthwise_size(x, weight, problem, z);
+  const bool fast = visit_fast_depthwise(size, fits_vectors({x, z}), [&](auto kernel, auto stride) {
+    run_strips<kernel, stride>(x, x_epilogue, weight, bias, size, z, moments);
+  });
+  if (fast) return;
+  const MapLaunch how = map_launch(map_size(z, false), 1);
+  visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
+    launch(plain_kernel<Act>, how.grid, how.block, 0, current_stream(z.device()), const_map(x), epilogue,
+           weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(z.pixels()), map_of(z));
+  });
+  if (moments != nullptr) batch_norm_moments(z, *moments);
+}
+
+}  // namespace cuda
+}  // namespace ghost

@@ -1,0 +1,234 @@
+// Hundreds of small tensors, few launches: a launch's table of tensors travels in its arguments (no copy to the device, and a
+// CUDA graph keeps it), and each block finds the piece of a tensor that it works on.
+#include "kernels/cuda_reduce.h"
+#include "kernels/optimizer_step.h"
+
+namespace ghost {
+namespace cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int64_t kPiece = 4096;  // elements a block works on
+
+// P pointers of each tensor. A kernel's arguments may take 4096 bytes; 256 are left for others.
+template <int P>
+struct Table {
+  static constexpr int kSlots = (4096 - 256) / (P * 8 + 16);
+  float* data[kSlots][P];
+  int64_t numel[kSlots];
+  float weight_decay[kSlots];
+  int first_block[kSlots];  // blocks [first_block[i], first_block[i + 1]) work on tensor i
+  int slots = 0, blocks = 0;
+
+  __device__ int slot_of(int block) const {
+    int low = 0, high = slots;
+    while (high - low > 1) {
+      const int middle = (low + high) / 2;
+      (first_block[middle] <= block ? low : high) = middle;
+    }
+    return low;
+  }
+};
+
+// Gives each element's P numbers to op, which changes them, and stores those that op names.
+template <int V, int P, class Op>
+__device__ void apply_to_pack(const Op& op, float* const (&data)[P], float weight_decay, int64_t at) {
+  Pack<V> packs[P];
+  GHOST_UNROLL
+  for (int p = 0; p < P; ++p) packs[p] = load<V>(data[p] + at);
+  GHOST_UNROLL
+  for (int i = 0; i < V; ++i) {
+    float numbers[P];
+    GHOST_UNROLL
+    for (int p = 0; p < P; ++p) numbers[p] = packs[p].v[i];
+    op(numbers, weight_decay);
+    GHOST_UNROLL
+    for (int p = 0; p < P; ++p) packs[p].v[i] = numbers[p];
+  }
+  GHOST_UNROLL
+  for (int p = 0; p < P; ++p)
+    if (Op::kWrites >> p & 1) store(data[p] + at, packs[p]);
+}
+
+template <int P, class Op>
+__global__ void for_each_element_kernel(const __grid_constant__ Table<P> table, Op op) {
+  const int slot = table.slot_of(blockIdx.x);
+  float* data[P];
+  bool aligned = true;
+  GHOST_UNROLL
+  for (int p = 0; p < P; ++p) {
+    data[p] = table.data[slot][p];
+    aligned = aligned && reinterpret_cast<uintptr_t>(data[p]) % sizeof(float4) == 0;
+  }
+  const float weight_decay = table.weight_decay[slot];
+  const int64_t begin = (blockIdx.x - table.first_block[slot]) * kPiece;
+  const int64_t end = min(begin + kPiece, table.numel[slot]);
+  const int64_t packed_end = aligned ? end - (end - begin) % 4 : begin;
+  for (int64_t at = begin + threadIdx.x * 4; at < packed_end; at += kThreads * 4)
+    apply_to_pack<4>(op, data, weight_decay, at);
+  for (int64_t at = packed_end + threadIdx.x; at < end; at += kThreads) apply_to_pack<1>(op, data, weight_decay, at);
+}
+
+struct SgdOp {
+  static constexpr unsigned kWrites = 0b101;  // value, momentum
+  float learning_rate, momentum;
+  bool nesterov;
+  __device__ void operator()(float (&t)[3], float weight_decay) const {
+    auto& [value, gradient, first] = t;
+    const float g = gradient + weight_decay * value;
+    first = momentum * first + g;
+    value -= learning_rate * (nesterov ? g + momentum * first : first);
+  }
+};
+
+struct AdamOp {
+  static constexpr unsigned kWrites = 0b1101;  // value, both moments
+  float learning_rate, beta1, beta2, rest1, rest2, eps;
+  float step_size, inverse_root;  // learning_rate / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
+  bool decoupled;
+  __device__ void operator()(float (&t)[4], float weight_decay) const {
+    auto& [value, gradient, first, second] = t;
+    float g = gradient;
+    if (decoupled) {
+      value -= learning_rate * weight_decay * value;
+    } else {
+      g += weight_decay * value;
+    }
+    first = beta1 * first + rest1 * g;
+    second = beta2 * second + rest2 * g * g;
+    value -= step_size * first / (sqrtf(second) * inverse_root + eps);
+  }
+};
+
+struct EmaOp {
+  static constexpr unsigned kWrites = 0b10;  // average
+  float share;
+  __device__ void operator()(float (&t)[2], float) const { t[1] += share * (t[0] - t[1]); }
+};
+
+struct ScaleOp {
+  static constexpr unsigned kWrites = 0b1;
+  float factor;
+  __device__ void operator()(float (&t)[1], float) const { t[0] *= factor; }
+};
+
+// partial[block] = sum of squares of the block's piece.
+__global__ void squared_norm_kernel(const __grid_constant__ Table<1> table, double* partial) {
+  __shared__ double shared[32];
+  const int slot = table.slot_of(blockIdx.x);
+  const float* const data = table.data[slot][0];
+  const int64_t begin = (blockIdx.x - table.first_block[slot]) * kPiece;
+  const int64_t end = min(begin + kPiece, table.numel[slot]);
+  double sum = 0;
+  for (int64_t at = begin + threadIdx.x; at < end; at += kThreads) sum += static_cast<double>(data[at]) * data[at];
+  sum = block_sum(sum, shared);
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+__global__ void sum_partials_kernel(const double* partial, int64_t count, double* total) {
+  __shared__ double shared[32];
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += partial[i];
+  sum = block_sum(sum, shared);
+  if (threadIdx.x == 0) *total = sum;
+}
+
+// Cuts tensors into tables and calls start(table) for each. tensors(i) gives tensor i's P parts, of equal size.
+template <int P, class Tensors, class Start>
+void for_each_table(const char* op, size_t count, const Tensors& tensors, const Start& start) {
+  Table<P> table;
+  const auto flush = [&] {
+    if (table.slots > 0) start(table);
+    table.slots = table.blocks = 0;
+  };
+  for (size_t i = 0; i < count; ++i) {
+    const std::pair<std::array<Tensor, P>, double> slot = tensors(i);
+    const int64_t numel = slot.first[0].numel();
+    if (numel == 0) continue;
+    const int64_t blocks = ceil_div(numel, kPiece);
+    GHOST_CHECK(blocks < (1 << 30), op, ": tensor ", slot.first[0].shape(), " has more elements than one launch reaches");
+    if (table.slots == Table<P>::kSlots || table.blocks + blocks >= (1 << 30)) flush();
+    for (int p = 0; p < P; ++p) {
+      require_float32(op, {slot.first[p]});
+      table.data[table.slots][p] = slot.first[p].template data<float>();
+    }
+    table.numel[table.slots] = numel;
+    table.weight_decay[table.slots] = static_cast<float>(slot.second);
+    table.first_block[table.slots] = table.blocks;
+    table.blocks += static_cast<int>(blocks);
+    ++table.slots;
+  }
+  flush();
+}
+
+template <int P, class Op, class Tensors>
+void for_each_element(const char* name, const Device& device, size_t count, const Op& op, const Tensors& tensors) {
+  for_each_table<P>(name, count, tensors, [&](const Table<P>& table) {
+    launch(for_each_element_kernel<P, Op>, table.blocks, kThreads, 0, current_stream(device), table, op);
+  });
+}
+
+}  // namespace
+
+void sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions& options) {
+  if (slots.empty()) return;
+  const SgdOp op{static_cast<float>(options.learning_rate), static_cast<float>(options.momentum), options.nesterov};
+  for_each_element<3>("sgd", slots[0].value.device(), slots.size(), op, [&](size_t i) {
+    const ParameterSlot& slot = slots[i];
+    return std::pair{std::array<Tensor, 3>{slot.value, slot.gradient, slot.first}, slot.weight_decay};
+  });
+}
+
+void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& options) {
+  if (slots.empty()) return;
+  const double step = static_cast<double>(options.step);
+  const double correction1 = 1 - std::pow(options.beta1, step), correction2 = 1 - std::pow(options.beta2, step);
+  const AdamOp op{.learning_rate = static_cast<float>(options.learning_rate),
+                  .beta1 = static_cast<float>(options.beta1),
+                  .beta2 = static_cast<float>(options.beta2),
+                  .rest1 = static_cast<float>(1 - options.beta1),
+                  .rest2 = static_cast<float>(1 - options.beta2),
+                  .eps = static_cast<float>(options.eps),
+                  .step_size = static_cast<float>(options.learning_rate / correction1),
+                  .inverse_root = static_cast<float>(1 / std::sqrt(correction2)),
+                  .decoupled = options.decoupled};
+  for_each_element<4>("adam", slots[0].value.device(), slots.size(), op, [&](size_t i) {
+    const ParameterSlot& slot = slots[i];
+    return std::pair{std::array<Tensor, 4>{slot.value, slot.gradient, slot.first, slot.second}, slot.weight_decay};
+  });
+}
+
+void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay) {
+  if (values.empty()) return;
+  const EmaOp op{static_cast<float>(1 - decay)};
+  for_each_element<2>("ema", values[0].device(), values.size(), op, [&](size_t i) {
+    return std::pair{std::array<Tensor, 2>{values[i], averages[i]}, 0.0};
+  });
+}
+
+double squared_norm(const std::vector<Tensor>& tensors) {
+  int64_t blocks = 0;
+  for (const Tensor& tensor : tensors) blocks += ceil_div(tensor.numel(), kPiece);
+  if (blocks == 0) return 0;
+  const TensorOptions options{DType::kFloat64, tensors[0].device()};
+  const Tensor partial({blocks}, options), total({1}, options);
+  const cudaStream_t stream = current_stream(options.device);
+  double* next = partial.data<double>();
+  for_each_table<1>(
+      "squared_norm", tensors.size(), [&](size_t i) { return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0}; },
+      [&](const Table<1>& table) {
+        launch(squared_norm_kernel, table.blocks, kThreads, 0, stream, table, next);
+        next += table.blocks;
+      });
+  launch(sum_partials_kernel, 1, kThreads, 0, stream, partial.data<double>(), blocks, total.data<double>());
+  return total.item();
+}
+
+void scale_in_place(const std::vector<Tensor>& tensors, double factor) {
+  if (tensors.empty()) return;
+  for_each_element<1>("scale_in_place", tensors[0].device(), tensors.size(), ScaleOp{static_cast<float>(factor)},
+                      [&](size_t i) { return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0}; });
+}
+
+}  // namespace cuda
+}  // namespace ghost

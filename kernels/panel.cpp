@@ -1,0 +1,223 @@
+#include "kernels/panel.h"
+
+#include <algorithm>
+
+#include "kernels/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/panel.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/epilogue_rows-inl.h"
+
+// Seen once, although the file is compiled once per instruction set.
+#ifndef GHOST_KERNELS_PANEL_TABLE
+#define GHOST_KERNELS_PANEL_TABLE
+namespace ghost {
+
+template <class T>
+struct Block {  // a range of channels of a range of rows, and where its result goes
+  int64_t channel, channels, row, rows;
+  T* out;
+  int64_t out_pitch;
+};
+
+template <class T>
+struct PanelFunctions {
+  void (*epilogue)(const Tensor& x, const cpu::RowEpilogue& epilogue, const Block<T>& block);
+  void (*gradient)(const PanelGradient& gradient, const Block<T>& block);
+  void (*moments)(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* means, T* squares);
+  void (*sums)(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* sums);
+};
+
+}  // namespace ghost
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace ghost {
+namespace HWY_NAMESPACE {
+
+template <class Act, class T>
+void epilogue_block(const Tensor& x, const cpu::RowEpilogue& epilogue, const Block<T>& block) {
+  const T *const scale = epilogue.scale.data<T>() + block.channel, *const shift = epilogue.shift.data<T>() + block.channel;
+  const T* from = x.data<T>() + block.row * x.pitch() + block.channel;
+  T* to = block.out;
+  if (!epilogue.gate.defined()) {
+    for (int64_t r = 0; r < block.rows; ++r, from += x.pitch(), to += block.out_pitch)
+      epilogue_row<Act>(from, scale, shift, to, block.channels);
+    return;
+  }
+  const int64_t image_pixels = x.dim(1) * x.dim(2);
+  for (int64_t r = 0; r < block.rows; ++r, from += x.pitch(), to += block.out_pitch) {
+    const T* const gate =
+        epilogue.gate.data<T>() + (block.row + r) / image_pixels * epilogue.gate.pitch() + block.channel;
+    gated_epilogue_row<Act>(from, scale, shift, gate, to, block.channels);
+  }
+}
+
+template <class T>
+void epilogue_of(const Tensor& x, const cpu::RowEpilogue& epilogue, const Block<T>& block) {
+  visit_activation(epilogue.activation, [&]<class Act>(Act) { epilogue_block<Act>(x, epilogue, block); });
+}
+
+template <class Act, class T>
+void gradient_block(const PanelGradient& gradient, const Block<T>& block) {
+  const Tensor &dy_map = gradient.raw.dy, &z_map = gradient.raw.z;
+  const T* const scale = gradient.epilogue.scale.data<T>() + block.channel;
+  const T* const shift = gradient.epilogue.shift.data<T>() + block.channel;
+  const T* dy = dy_map.data<T>() + block.row * dy_map.pitch() + block.channel;
+  const T* z = z_map.data<T>() + block.row * z_map.pitch() + block.channel;
+  T* out = block.out;
+  if (!gradient.a.defined()) {
+    for (int64_t r = 0; r < block.rows; ++r, dy += dy_map.pitch(), z += z_map.pitch(), out += block.out_pitch)
+      masked_gradient_row<Act>(dy, z, scale, shift, out, block.channels);
+    return;
+  }
+  const T* const abd[3] = {gradient.a.data<T>() + block.channel, gradient.b.data<T>() + block.channel,
+                           gradient.d.data<T>() + block.channel};
+  for (int64_t r = 0; r < block.rows; ++r, dy += dy_map.pitch(), z += z_map.pitch(), out += block.out_pitch)
+    raw_gradient_row<Act>(dy, z, scale, shift, abd, out, block.channels);
+}
+
+template <class T>
+void gradient_of(const PanelGradient& gradient, const Block<T>& block) {
+  visit_activation(gradient.epilogue.activation, [&]<class Act>(Act) { gradient_block<Act>(gradient, block); });
+}
+
+// Sums of z - pivot and of its square over the rows, for kVectors vectors of channels.
+template <int kVectors, class D, class T>
+HWY_INLINE void deviation_sums(D d, const T* z, int64_t pitch, int64_t rows, const T* pivot, T* sums, T* squares) {
+  using V = hn::Vec<D>;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  V start[kVectors], sum[kVectors], square[kVectors];
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) {
+    start[j] = hn::LoadU(d, pivot + j * lanes);
+    sum[j] = square[j] = hn::Zero(d);
+  }
+  for (int64_t r = 0; r < rows; ++r, z += pitch) {
+    HWY_UNROLL(4)
+    for (int j = 0; j < kVectors; ++j) {
+      const V deviation = hn::Sub(hn::LoadU(d, z + j * lanes), start[j]);
+      sum[j] = hn::Add(sum[j], deviation);
+      square[j] = hn::MulAdd(deviation, deviation, square[j]);
+    }
+  }
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) {
+    hn::StoreU(sum[j], d, sums + j * lanes);
+    hn::StoreU(square[j], d, squares + j * lanes);
+  }
+}
+
+// The first row is the pivot, so that a large mean does not eat the digits of the deviations.
+template <class T>
+void moments_of(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* means, T* squares) {
+  const hn::ScalableTag<T> full;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(full));
+  constexpr int64_t kMaxWidth = 4 * hn::MaxLanes(full);
+  T sum[kMaxWidth], square[kMaxWidth];
+  const auto finish = [&](int64_t channel, int64_t count) {
+    for (int64_t j = 0; j < count; ++j) {
+      const double shift = static_cast<double>(sum[j]) / static_cast<double>(rows);
+      means[channel + j] = static_cast<T>(static_cast<double>(z[channel + j]) + shift);
+      squares[channel + j] =
+          static_cast<T>(std::max(0.0, static_cast<double>(square[j]) - shift * static_cast<double>(sum[j])));
+    }
+  };
+  int64_t channel = 0;
+  for (; channel + 4 * lanes <= channels; channel += 4 * lanes) {
+    deviation_sums<4>(full, z + channel, pitch, rows, z + channel, sum, square);
+    finish(channel, 4 * lanes);
+  }
+  for_vectors(full, channel, channels, [&](auto d, int64_t i) HWY_ATTR {
+    deviation_sums<1>(d, z + i, pitch, rows, z + i, sum, square);
+    finish(i, static_cast<int64_t>(hn::Lanes(d)));
+  });
+}
+
+template <class T>
+void add_sums(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* sums) {
+  for_vectors(hn::ScalableTag<T>(), 0, channels, [&](auto d, int64_t i) HWY_ATTR {
+    auto sum = hn::Zero(d);
+    for (int64_t r = 0; r < rows; ++r) sum = hn::Add(sum, hn::LoadU(d, z + r * pitch + i));
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + i), sum), d, sums + i);
+  });
+}
+
+template <class T>
+PanelFunctions<T> functions() {
+  return {&epilogue_of<T>, &gradient_of<T>, &moments_of<T>, &add_sums<T>};
+}
+PanelFunctions<float> float_functions() { return functions<float>(); }
+PanelFunctions<double> double_functions() { return functions<double>(); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ghost
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ghost {
+namespace {
+
+HWY_EXPORT(float_functions);
+HWY_EXPORT(double_functions);
+
+template <class T>
+const PanelFunctions<T>& functions() {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    static const PanelFunctions<float> chosen = HWY_DYNAMIC_DISPATCH(float_functions)();
+    return chosen;
+  } else {
+    static const PanelFunctions<double> chosen = HWY_DYNAMIC_DISPATCH(double_functions)();
+    return chosen;
+  }
+}
+
+Tensor coefficient_row(const Tensor& coefficients, int64_t row) {
+  return coefficients.defined() ? coefficients.rows(row, 1).reshape({coefficients.channels()}) : Tensor();
+}
+
+}  // namespace
+
+template <class T>
+void panel_epilogue(const Tensor& x, const cpu::RowEpilogue& epilogue, int64_t channel, int64_t channels, int64_t row,
+                    int64_t rows, T* out, int64_t out_pitch) {
+  functions<T>().epilogue(x, epilogue, {channel, channels, row, rows, out, out_pitch});
+}
+
+PanelGradient::PanelGradient(const RawGradient& gradient)
+    : raw(gradient),
+      epilogue(gradient.dy, gradient.epilogue, 1),
+      a(coefficient_row(gradient.coefficients, 0)),
+      b(coefficient_row(gradient.coefficients, 1)),
+      d(coefficient_row(gradient.coefficients, 2)) {}
+
+template <class T>
+void panel_gradient(const PanelGradient& gradient, int64_t channel, int64_t channels, int64_t row, int64_t rows, T* out,
+                    int64_t out_pitch) {
+  functions<T>().gradient(gradient, {channel, channels, row, rows, out, out_pitch});
+}
+
+template <class T>
+void panel_moments(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* means, T* squares) {
+  functions<T>().moments(z, pitch, rows, channels, means, squares);
+}
+
+template <class T>
+void panel_sums(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* sums) {
+  functions<T>().sums(z, pitch, rows, channels, sums);
+}
+
+#define GHOST_INSTANTIATE(T)                                                                                           \
+  template void panel_epilogue(const Tensor&, const cpu::RowEpilogue&, int64_t, int64_t, int64_t, int64_t, T*, int64_t); \
+  template void panel_gradient(const PanelGradient&, int64_t, int64_t, int64_t, int64_t, T*, int64_t);                 \
+  template void panel_moments(const T*, int64_t, int64_t, int64_t, T*, T*);                                            \
+  template void panel_sums(const T*, int64_t, int64_t, int64_t, T*);
+GHOST_INSTANTIATE(float)
+GHOST_INSTANTIATE(double)
+#undef GHOST_INSTANTIATE
+
+}  // namespace ghost
+#endif  // HWY_ONCE

@@ -1,0 +1,259 @@
+#include "kernels/panel_gemm.h"
+
+#include <algorithm>
+
+#include "kernels/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/panel_gemm.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+// Seen once, although the file is compiled once per instruction set.
+#ifndef GHOST_KERNELS_PANEL_GEMM_TABLE
+#define GHOST_KERNELS_PANEL_GEMM_TABLE
+namespace ghost {
+
+template <class T>
+struct PanelGemmFunctions {
+  void (*pack)(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed);
+  void (*multiply)(int64_t rows, int64_t n, int64_t k, const T* a, int64_t lda, const T* packed, T* c, int64_t ldc,
+                   bool accumulate);
+  void (*multiply_transposed)(int64_t rows, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb,
+                              T* c, int64_t ldc, bool accumulate);
+};
+
+}  // namespace ghost
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace ghost {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Where the registers end: an MR x NV tile of sums, NV vectors of b and one broadcast must fit.
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
+constexpr int kTileRows[4] = {0, 16, 12, 8};
+#else
+constexpr int kTileRows[4] = {0, 8, 4, 4};
+#endif
+constexpr int kMaxVectors = 3;
+
+template <class T>
+struct Operands {
+  int64_t k;              // length of the sums
+  const T* a;             // element (i, p) at a[i * a_row + p * a_step]
+  int64_t a_row, a_step;
+  const T* b;             // row p at b + p * b_step
+  int64_t b_step;
+  T* c;
+  int64_t ldc;
+  bool accumulate;
+  int64_t tail;           // lanes in use of the last vector of a row of c
+};
+
+// MR rows by NV vectors of c; kTail: the last vector is not full.
+template <int MR, int NV, bool kTail, class T>
+void tile(const Operands<T>& o, int64_t row) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto mask = hn::FirstN(d, static_cast<size_t>(o.tail));
+  const int64_t a_row = o.a_row, a_step = o.a_step, b_step = o.b_step;
+  // Four rows share a pointer: x86 reaches all four from it, and the pointers do not run out of registers.
+  constexpr int kGroups = (MR + 3) / 4;
+  const T* a[kGroups];
+  HWY_UNROLL(4)
+  for (int g = 0; g < kGroups; ++g) a[g] = o.a + (row + 4 * g) * a_row;
+  const T* HWY_RESTRICT b = o.b;
+  V sum[MR][NV];
+  HWY_UNROLL(16)
+  for (int i = 0; i < MR; ++i) {
+    HWY_UNROLL(3)
+    for (int j = 0; j < NV; ++j) sum[i][j] = hn::Zero(d);
+  }
+  for (int64_t p = o.k; p > 0; --p) {
+    V right[NV];
+    HWY_UNROLL(3)
+    for (int j = 0; j < NV; ++j) {
+      if (kTail && j == NV - 1) {
+        right[j] = hn::MaskedLoad(mask, d, b + j * lanes);
+      } else {
+        right[j] = hn::LoadU(d, b + j * lanes);
+      }
+    }
+    HWY_UNROLL(16)
+    for (int i = 0; i < MR; ++i) {
+      const V left = hn::Set(d, a[i / 4][(i % 4) * a_row]);
+      HWY_UNROLL(3)
+      for (int j = 0; j < NV; ++j) sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
+    }
+    HWY_UNROLL(4)
+    for (int g = 0; g < kGroups; ++g) a[g] += a_step;
+    b += b_step;
+  }
+  HWY_UNROLL(16)
+  for (int i = 0; i < MR; ++i) {
+    T* const c = o.c + (row + i) * o.ldc;
+    HWY_UNROLL(3)
+    for (int j = 0; j < NV; ++j) {
+      V value = sum[i][j];
+      if (kTail && j == NV - 1) {
+        if (o.accumulate) value = hn::Add(value, hn::MaskedLoad(mask, d, c + j * lanes));
+        hn::BlendedStore(value, mask, d, c + j * lanes);
+      } else {
+        if (o.accumulate) value = hn::Add(value, hn::LoadU(d, c + j * lanes));
+        hn::StoreU(value, d, c + j * lanes);
+      }
+    }
+  }
+}
+
+// All rows of a block of NV vectors: tall tiles first, the rest in tiles of 8, 4, 2, 1.
+template <int NV, bool kTail, class T>
+void column_block(const Operands<T>& o, int64_t rows) {
+  constexpr int R = kTileRows[NV];
+  int64_t row = 0;
+  for (; row + R <= rows; row += R) tile<R, NV, kTail>(o, row);
+  if constexpr (R > 8) {
+    if (row + 8 <= rows) tile<8, NV, kTail>(o, row), row += 8;
+  }
+  if constexpr (R > 4) {
+    if (row + 4 <= rows) tile<4, NV, kTail>(o, row), row += 4;
+  }
+  if (row + 2 <= rows) tile<2, NV, kTail>(o, row), row += 2;
+  if (row < rows) tile<1, NV, kTail>(o, row);
+}
+
+template <class T>
+void column_block(const Operands<T>& o, int64_t rows, int vectors) {
+  const bool full = o.tail == static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  switch (vectors * 2 + (full ? 0 : 1)) {
+    case 2: return column_block<1, false>(o, rows);
+    case 3: return column_block<1, true>(o, rows);
+    case 4: return column_block<2, false>(o, rows);
+    case 5: return column_block<2, true>(o, rows);
+    case 6: return column_block<3, false>(o, rows);
+    default: return column_block<3, true>(o, rows);
+  }
+}
+
+// Calls visit(first column, columns, vectors) for blocks of up to kMaxVectors vectors, of even width: 4 are 2 + 2.
+template <class T, class Visit>
+HWY_INLINE void for_column_blocks(int64_t n, const Visit& visit) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  for (int64_t column = 0; column < n;) {
+    const int64_t left = (n - column + lanes - 1) / lanes;
+    const int64_t vectors = left == 4 ? 2 : std::min<int64_t>(left, kMaxVectors);
+    visit(column, std::min(n - column, vectors * lanes), static_cast<int>(vectors));
+    column += vectors * lanes;
+  }
+}
+
+template <class T>
+int64_t tail_lanes(int64_t columns, int vectors) {
+  return columns - (vectors - 1) * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+}
+
+template <class T>
+void pack(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
+    const int64_t width = vectors * lanes;
+    T* const block = packed + k * column;
+    // Sixteen rows of the block at a time: read and written lines both stay in the first-level cache.
+    for (int64_t p0 = 0; p0 < k; p0 += 16) {
+      const int64_t p1 = std::min(k, p0 + 16);
+      for (int64_t j = 0; j < columns; ++j) {
+        const T* const source = b + (column + j) * n_step;
+        for (int64_t p = p0; p < p1; ++p) block[p * width + j] = source[p * k_step];
+      }
+      for (int64_t p = p0; p < p1; ++p) std::fill(block + p * width + columns, block + (p + 1) * width, T(0));
+    }
+  });
+}
+
+template <class T>
+void multiply(int64_t rows, int64_t n, int64_t k, const T* a, int64_t lda, const T* packed, T* c, int64_t ldc,
+              bool accumulate) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
+    column_block<T>({k, a, lda, 1, packed + k * column, vectors * lanes, c + column, ldc, accumulate,
+                     tail_lanes<T>(columns, vectors)},
+                    rows, vectors);
+  });
+}
+
+template <class T>
+void multiply_transposed(int64_t rows, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb, T* c,
+                         int64_t ldc, bool accumulate) {
+  constexpr int64_t kSlice = 128;  // rows of b that stay in the first-level cache while all of a passes
+  for (int64_t row = 0; row < std::max<int64_t>(rows, 1); row += kSlice) {
+    const int64_t count = std::min(kSlice, rows - row);
+    const bool add = accumulate || row > 0;
+    for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
+      column_block<T>({count, a + row * lda, 1, lda, b + row * ldb + column, ldb, c + column, ldc, add,
+                       tail_lanes<T>(columns, vectors)},
+                      m, vectors);
+    });
+  }
+}
+
+template <class T>
+PanelGemmFunctions<T> functions() {
+  return {&pack<T>, &multiply<T>, &multiply_transposed<T>};
+}
+PanelGemmFunctions<float> float_functions() { return functions<float>(); }
+PanelGemmFunctions<double> double_functions() { return functions<double>(); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ghost
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ghost {
+namespace {
+
+HWY_EXPORT(float_functions);
+HWY_EXPORT(double_functions);
+
+template <class T>
+const PanelGemmFunctions<T>& functions() {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    static const PanelGemmFunctions<float> chosen = HWY_DYNAMIC_DISPATCH(float_functions)();
+    return chosen;
+  } else {
+    static const PanelGemmFunctions<double> chosen = HWY_DYNAMIC_DISPATCH(double_functions)();
+    return chosen;
+  }
+}
+
+}  // namespace
+
+template <class T>
+void pack_matrix(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed) {
+  functions<T>().pack(k, n, b, k_step, n_step, packed);
+}
+
+template <class T>
+void panel_gemm(int64_t rows, int64_t n, int64_t k, const T* a, int64_t lda, const T* packed, T* c, int64_t ldc,
+                bool accumulate) {
+  functions<T>().multiply(rows, n, k, a, lda, packed, c, ldc, accumulate);
+}
+
+template <class T>
+void panel_gemm_transposed(int64_t rows, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb, T* c,
+                           int64_t ldc, bool accumulate) {
+  functions<T>().multiply_transposed(rows, m, n, a, lda, b, ldb, c, ldc, accumulate);
+}
+
+#define GHOST_INSTANTIATE(T)                                                                                  \
+  template void pack_matrix(int64_t, int64_t, const T*, int64_t, int64_t, T*);                                \
+  template void panel_gemm(int64_t, int64_t, int64_t, const T*, int64_t, const T*, T*, int64_t, bool);        \
+  template void panel_gemm_transposed(int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, bool);
+GHOST_INSTANTIATE(float)
+GHOST_INSTANTIATE(double)
+#undef GHOST_INSTANTIATE
+
+}  // namespace ghost
+#endif  // HWY_ONCE

@@ -1,0 +1,83 @@
+#include "layers/models/model.h"
+
+#include <algorithm>
+
+#include "layers/initialise.h"
+#include "layers/layer_scope.h"
+#include "layers/models/ghostnet.h"
+
+namespace ghost {
+namespace {
+
+struct Entry {
+  const char* name;
+  std::unique_ptr<Classifier> (*make)(const ModelOptions& options);
+};
+
+constexpr Entry kModels[] = {
+    {"ghostnet",
+     [](const ModelOptions& options) -> std::unique_ptr<Classifier> { return std::make_unique<GhostNet>(options); }},
+};
+
+std::string list_of_names() {
+  std::string text;
+  for (const Entry& entry : kModels) text += (text.empty() ? "" : ", ") + std::string(entry.name);
+  return text;
+}
+
+}  // namespace
+
+std::string_view name_of(Flavour flavour) { return flavour == Flavour::kTorch ? "torch" : "keras"; }
+
+Flavour flavour_from_name(std::string_view name) {
+  if (name == "torch") return Flavour::kTorch;
+  GHOST_CHECK(name == "keras", "unknown flavour '", name, "'; use torch or keras");
+  return Flavour::kKeras;
+}
+
+FlavourNumbers numbers_of(Flavour flavour) {
+  if (flavour == Flavour::kTorch) return {};
+  return {
+      .padding = PaddingMode::kSame, .gate = Activation::kHardSigmoidKeras, .norm = {.eps = 1e-3, .momentum = 0.01}};
+}
+
+Classifier::Classifier(const ModelOptions& options) : options_(options) {
+  GHOST_CHECK(options.width > 0 && options.width <= 16, "model width ", options.width, " must lie in (0, 16]");
+  GHOST_CHECK(options.num_classes >= 1, "model: num_classes ", options.num_classes, " must be at least 1");
+  GHOST_CHECK(options.in_channels >= 1, "model: in_channels ", options.in_channels, " must be at least 1");
+  GHOST_CHECK(options.dropout >= 0 && options.dropout < 1, "model: dropout ", options.dropout, " must lie in [0, 1)");
+}
+
+void Classifier::check_images(const Variable& images) const {
+  const Shape& shape = images.shape();
+  GHOST_CHECK(shape.rank() == 4 && shape[3] == options_.in_channels && shape.numel() > 0,
+              "the model takes images of shape [n, h, w, ", options_.in_channels, "], got ", shape);
+  const Tensor weight = state().front().tensor;
+  GHOST_CHECK(images.dtype() == weight.dtype() && images.device() == weight.device(), "the images are ", images.dtype(),
+              " on ", images.device(), ", the model is ", weight.dtype(), " on ", weight.device());
+  if (FiniteCheck::active()) require_finite(images.value(), "the batch of images");
+}
+
+std::unique_ptr<Classifier> make_model(const ModelOptions& options) {
+  const auto* const entry = std::find_if(std::begin(kModels), std::end(kModels),
+                                         [&](const Entry& candidate) { return options.name == candidate.name; });
+  GHOST_CHECK(entry != std::end(kModels), "unknown model '", options.name, "'; there is ", list_of_names());
+  std::unique_ptr<Classifier> model = entry->make(options);
+  initialise(*model, options.flavour == Flavour::kTorch ? Initialiser::kKaimingFanOut : Initialiser::kNormal002,
+             options.seed);
+  return model;
+}
+
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kModels) names.emplace_back(entry.name);
+  return names;
+}
+
+int64_t make_divisible(double value, int64_t divisor) {
+  const int64_t nearest = static_cast<int64_t>(value + static_cast<double>(divisor) / 2) / divisor * divisor;
+  const int64_t result = std::max(divisor, nearest);
+  return static_cast<double>(result) < 0.9 * value ? result + divisor : result;
+}
+
+}  // namespace ghost

@@ -1,0 +1,66 @@
+// The classifiers this project knows, behind one factory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/feature.h"
+#include "layers/ghost_module.h"
+
+namespace ghost {
+
+// The same network with the numbers of two frameworks; a weights file carries which, since it is another function.
+//           gate of squeeze-excite   batch norm eps, momentum (share of the new value)   padding     first values
+//   kTorch  relu6(x + 3) / 6         1e-5, 0.1                                           symmetric   kaiming normal,
+//   fan out kKeras  clip(0.2 x + 0.5, 0, 1)  1e-3, 0.01                                          'same'      normal,
+//   sigma 0.02
+enum class Flavour { kTorch, kKeras };
+
+std::string_view name_of(Flavour flavour);
+Flavour flavour_from_name(std::string_view name);  // "torch" or "keras"; throws kUsage
+FlavourNumbers numbers_of(Flavour flavour);
+
+struct ModelOptions {
+  std::string name = "ghostnet";  // one of model_names()
+  double width = 1.0;             // multiplies the numbers of channels
+  int64_t num_classes = 1000;
+  int64_t in_channels = 3;
+  double dropout = 0.2;  // before the classifier, in training
+  Flavour flavour = Flavour::kTorch;
+  uint64_t seed = 0;  // of the first values
+};
+
+// Which random numbers a forward pass draws: a new stream each step.
+struct DropoutDraw {
+  uint64_t seed = 0, stream = 0;
+};
+
+class Classifier : public Module {
+ public:
+  const ModelOptions& options() const { return options_; }
+  // images {n, h, w, in_channels}, in the parameters' dtype and on their device -> logits {n, num_classes}.
+  virtual Variable forward(const Variable& images, const DropoutDraw& draw = {}) = 0;
+  // The maps a detector takes: strides 8, 16, 32.
+  virtual std::vector<Feature> features(const Variable& images) = 0;
+
+ protected:
+  explicit Classifier(const ModelOptions& options);
+  // Refuses images of another shape or type, with what is needed.
+  void check_images(const Variable& images) const;
+
+ private:
+  ModelOptions options_;
+};
+
+// A model with first values by its flavour's rule, on the CPU, in float32, in training mode. Throws kUsage for an
+// unknown name or an option out of range.
+std::unique_ptr<Classifier> make_model(const ModelOptions& options);
+std::vector<std::string> model_names();
+
+// The channel count nearest to `value` that `divisor` divides, at least `divisor` and not under 0.9 value.
+int64_t make_divisible(double value, int64_t divisor);
+
+}  // namespace ghost

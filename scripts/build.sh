@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Configures and builds a preset: scripts/build.sh [PRESET] [CMAKE OPTION ...]. Default: cpu-release, or CUDA as well where both a toolkit
+# and an NVIDIA device are there. Prints the build folder as its last line.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+preset=${1:-auto}
+[ $# -gt 0 ] && shift
+options=("$@")
+if [ "$preset" = auto ]; then
+  preset=cpu-release
+  nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || true)
+  if [ -n "$nvcc" ] && [ -e /dev/nvidia0 ]; then
+    echo "build: CUDA toolkit $nvcc and an NVIDIA device found: building for CPU and CUDA" >&2
+    preset=cuda-release
+    options+=(-DCMAKE_CUDA_ARCHITECTURES=native "-DCMAKE_CUDA_COMPILER=$nvcc")
+  elif [ -n "$nvcc" ]; then
+    echo "build: a CUDA toolkit is there ($nvcc), an NVIDIA device is not: building for the CPU (CUDA: scripts/build.sh cuda-release)" >&2
+  else
+    echo "build: no CUDA toolkit found: building for the CPU" >&2
+  fi
+fi
+if command -v ccache >/dev/null; then
+  options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+fi
+cmake --preset "$preset" "${options[@]}" >&2
+cmake --build "build/$preset" >&2
+echo "build/$preset"

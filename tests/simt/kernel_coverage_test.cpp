@@ -1,0 +1,88 @@
+// Fails when a kernel of the project was launched by no case of this program. Looks after the last case, and only when
+// all cases ran.
+#include <gtest/gtest.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
+
+#include "tests/simt/scheduler.h"
+
+namespace ghost {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+
+// The function that a declaration beginning with `__global__` declares: the word before the first parenthesis that is not
+// __launch_bounds__'. "" where there is none.
+std::string declared_name(const std::string& text, size_t at) {
+  while (at < text.size()) {
+    const size_t open = text.find('(', at);
+    if (open == std::string::npos) return "";
+    size_t end = open;
+    while (end > at && !is_name(text[end - 1])) --end;
+    size_t begin = end;
+    while (begin > at && is_name(text[begin - 1])) --begin;
+    const std::string name = text.substr(begin, end - begin);
+    if (name != "__launch_bounds__") return name;
+    at = text.find(')', open);
+  }
+  return "";
+}
+
+// Kernel -> file, of every `__global__` in the sources of one tree.
+std::map<std::string, std::string> kernels_in(const fs::path& root) {
+  std::map<std::string, std::string> kernels;
+  const std::string mark = "__global__";
+  for (const char* folder : {"core", "kernels", "layers", "losses", "train"}) {
+    if (!fs::exists(root / folder)) continue;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder)) {
+      const std::string extension = entry.path().extension();
+      if (extension != ".cu" && extension != ".cuh" && extension != ".h") continue;
+      std::ifstream file(entry.path());
+      std::string line, text;
+      while (std::getline(file, line)) text += line.substr(0, line.find("//")) + '\n';
+      for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+        const std::string name = declared_name(text, at + mark.size());
+        if (!name.empty()) kernels[name] = fs::relative(entry.path(), root).string();
+      }
+    }
+  }
+  return kernels;
+}
+
+class KernelCoverage : public testing::Environment {
+ public:
+  void TearDown() override {
+    const std::string filter = GTEST_FLAG_GET(filter);
+    if (filter != "*" || GTEST_FLAG_GET(list_tests) || std::getenv("GTEST_TOTAL_SHARDS") != nullptr) return;
+    std::set<std::string> run;
+    for (const simt::KernelRun& kernel : simt::kernels_run()) run.insert(kernel.name);
+    for (const auto& [name, file] : kernels_in(GHOST_SOURCE_DIR))
+      if (!run.contains(name)) ADD_FAILURE() << file << ": kernel '" << name << "' was launched by no case in tests/simt";
+  }
+};
+[[maybe_unused]] const testing::Environment* const coverage = testing::AddGlobalTestEnvironment(new KernelCoverage);
+
+TEST(KernelCoverage, FindsDeclarations) {
+  const fs::path root = fs::path(testing::TempDir()) / "kernel_coverage";
+  fs::create_directories(root / "kernels");
+  std::ofstream(root / "kernels" / "a.cu") << "__global__ void plain_kernel(int x) {}\n"
+                                              "template <int N>\n__global__ void __launch_bounds__(256) bounded_kernel(int x) {}\n"
+                                              "__global__ __launch_bounds__(kThreads, 2) void\nsplit_kernel(int x) {}\n"
+                                              "// a __global__ void mentioned_kernel(int x)\n"
+                                              "void host_function(int x) {}\n";
+  const auto kernels = kernels_in(root);
+  EXPECT_EQ(kernels.size(), 3u);
+  EXPECT_TRUE(kernels.contains("plain_kernel") && kernels.contains("bounded_kernel") && kernels.contains("split_kernel"));
+  fs::remove_all(root);
+}
+
+}  // namespace
+}  // namespace ghost

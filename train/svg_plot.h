@@ -1,0 +1,32 @@
+// Curves and a confusion matrix as SVG files that need nothing else: any browser shows them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ghost {
+
+// Points that are not finite leave a gap. x and y are of one length.
+struct Curve {
+  std::string name;
+  std::vector<double> x, y;
+};
+
+struct Plot {
+  std::string title, x_label, y_label;
+  std::vector<Curve> curves;
+};
+
+// The plots one below the other.
+std::string svg_curves(const std::vector<Plot>& plots);
+
+// counts[truth * classes + predicted]. A cell's colour is its share of its row; numbers and names are left out where
+// there is no room for them.
+std::string svg_confusion(const std::vector<std::string>& classes, const std::vector<int64_t>& counts);
+
+// `text` for use between tags and in attributes: escaped, control characters and broken UTF-8 replaced by '?'.
+std::string xml_text(std::string_view text);
+
+}  // namespace ghost
