@@ -25,9 +25,7 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-int open_new(const std::string& path) {
-  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-}
+int open_new(const std::string& path) { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }
 
 }  // namespace
 
@@ -86,7 +84,7 @@ void AtomicFile::fail(const char* action, int error_number) {
              std::max(expected_, written_), " bytes needed, ", written_, " written, ",
              free < 0 ? std::string("free space unknown") : str(free, " bytes free there"), "). ",
              renamed_ ? "The file is in place, but may not outlast a power cut."
-                     : "Nothing was changed. Free some space or choose another folder.");
+                      : "Nothing was changed. Free some space or choose another folder.");
 }
 
 void AtomicFile::discard() noexcept {

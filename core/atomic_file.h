@@ -1,6 +1,6 @@
 // A file that appears whole or not at all. Bytes go to a temporary name in the same folder; commit() makes them durable
-// and gives them the real name: fsync of the file, rename, fsync of the folder. Until then the old file stands untouched,
-// also when the process is killed or the disk is full.
+// and gives them the real name: fsync of the file, rename, fsync of the folder. Until then the old file stands
+// untouched, also when the process is killed or the disk is full.
 #pragma once
 
 #include <cstddef>
@@ -37,8 +37,8 @@ class AtomicFile {
 
 void write_file_atomically(const std::string& path, std::string_view text);
 
-// Removes what killed processes left of AtomicFiles in `folder` (not in its subfolders). Only for a folder that no other
-// process writes to.
+// Removes what killed processes left of AtomicFiles in `folder` (not in its subfolders). Only for a folder that no
+// other process writes to.
 void remove_unfinished_files(const std::string& folder);
 
 // Bytes an ordinary user can still write on the file system of `path` (or of its folder); -1 where that is unknown.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/profile.h"
+#include "core/tensor_ops.h"
 
 namespace ghost {
 namespace {
@@ -41,10 +42,14 @@ Gradients::Target Gradients::target(int input) {
     state.grad_shared = false;
     return {state.grad, false};
   }
-  if (state.grad_shared) {
-    state.grad = state.grad.clone();
-    state.grad_shared = false;
+  // Where the others who shared it are through, it is ours. Else the sum needs memory of its own: that is no copy that a
+  // view could spare, so copied_bytes() leaves it out.
+  if (state.grad_shared && state.grad.storage().use_count() > 1) {
+    const Tensor own(state.grad.shape(), state.grad.options());
+    GHOST_DISPATCH(own.device(), tensor_copy(state.grad, own));
+    state.grad = own;
   }
+  state.grad_shared = false;
   return {state.grad, true};
 }
 
@@ -72,7 +77,7 @@ void Tape::backward(const Variable& output, const Tensor& gradient) {
     Variable::State& state = *node.output.state_;
     if (!state.grad.defined()) continue;
     const Tensor dy = std::exchange(state.grad, Tensor());
-    Gradients grads(node.inputs, state.grad_shared);
+    Gradients grads(node.inputs, state.grad_shared && dy.storage().use_count() > 1);
     with_context([&] { return str("the backward pass of ", node.op, " in ", node.path); }, [&] { node.backward(dy, grads); });
     ProfileScope::backward_done(node.op);
   }

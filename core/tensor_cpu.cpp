@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "core/parallel.h"
@@ -8,33 +9,36 @@ namespace {
 
 constexpr int64_t kChunkBytes = 256 << 10;
 
-// Runs body(row_begin, row_end) over the rows of c elements, or over the whole as one row per chunk when it is dense.
-void for_rows(const Tensor& tensor, FunctionRef<void(int64_t begin, int64_t end)> body) {
-  const int64_t row_bytes = std::max<int64_t>(1, tensor.channels() * size_of(tensor.dtype()));
-  parallel_chunks(tensor.pixels(), std::max<int64_t>(1, kChunkBytes / row_bytes), body);
+// Runs body(a, b, count) over stretches of elements that are dense in both tensors, in parallel; a and b are their places.
+// Dense tensors are cut without regard to rows: a 1x1 convolution's weight has rows of one element.
+template <class Body>
+void for_runs(const Tensor& first, const Tensor& second, const Body& body) {
+  const int64_t size = size_of(first.dtype()), row = first.channels();
+  if (first.contiguous() && second.contiguous()) {
+    parallel_chunks(first.numel(), kChunkBytes / size,
+                    [&](int64_t begin, int64_t end) { body(begin, begin, end - begin); });
+    return;
+  }
+  parallel_chunks(first.pixels(), std::max<int64_t>(1, kChunkBytes / (row * size)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i * first.pitch(), i * second.pitch(), row);
+  });
+}
+
+template <class T>
+void fill(const Tensor& target, T value) {
+  for_runs(target, target, [=, to = target.data<T>()](int64_t at, int64_t, int64_t count) {
+    std::fill_n(to + at, count, value);
+  });
 }
 
 }  // namespace
 
 void cpu::tensor_copy(const Tensor& source, const Tensor& target) {
-  const int64_t size = size_of(source.dtype()), row = source.channels() * size;
+  const int64_t size = size_of(source.dtype());
   const char* const from = static_cast<const char*>(source.raw_data());
   char* const to = static_cast<char*>(target.raw_data());
-  for_rows(source, [&](int64_t begin, int64_t end) {
-    if (source.contiguous() && target.contiguous()) {
-      std::memcpy(to + begin * row, from + begin * row, static_cast<size_t>((end - begin) * row));
-      return;
-    }
-    for (int64_t i = begin; i < end; ++i)
-      std::memcpy(to + i * target.pitch() * size, from + i * source.pitch() * size, static_cast<size_t>(row));
-  });
-}
-
-template <class T>
-static void fill(const Tensor& target, T value) {
-  T* const to = target.data<T>();
-  for_rows(target, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) std::fill_n(to + i * target.pitch(), target.channels(), value);
+  for_runs(source, target, [=](int64_t a, int64_t b, int64_t count) {
+    std::memcpy(to + b * size, from + a * size, static_cast<size_t>(count * size));
   });
 }
 
@@ -51,14 +55,8 @@ void cpu::tensor_fill(const Tensor& target, double value) {
 
 void cpu::tensor_add(const Tensor& addend, const Tensor& target) {
   visit_float(target.dtype(), [&]<class T>(TypeTag<T>) {
-    const T* const from = addend.data<T>();
-    T* const to = target.data<T>();
-    for_rows(target, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const T* const a = from + i * addend.pitch();
-        T* const b = to + i * target.pitch();
-        for (int64_t c = 0; c < target.channels(); ++c) b[c] += a[c];
-      }
+    for_runs(addend, target, [from = addend.data<T>(), to = target.data<T>()](int64_t a, int64_t b, int64_t count) {
+      for (int64_t i = 0; i < count; ++i) to[b + i] += from[a + i];
     });
   });
 }

@@ -7,31 +7,32 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// Rows of a tensor as `units` items of T each, `pitch` items apart. A dense tensor is one long row.
+// A dense tensor is one long row.
 struct Rows {
   int64_t rows, units;
 };
 
-// Threads x run along a row, y over rows: neighbours touch neighbouring items.
-template <class T>
-__global__ void copy_kernel(const T* source, int64_t source_pitch, T* target, int64_t target_pitch, Rows size) {
+// Calls body(row, i) for each item. Threads x run along a row, y over rows: neighbours touch neighbouring items.
+template <class Body>
+__device__ void for_each_item(const Rows& size, const Body& body) {
   for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < size.rows;
        row += static_cast<int64_t>(gridDim.y) * blockDim.y)
-    GHOST_GRID_STRIDE_LOOP(i, size.units) target[row * target_pitch + i] = source[row * source_pitch + i];
+    GHOST_GRID_STRIDE_LOOP(i, size.units) body(row, i);
 }
 
 template <class T>
-__global__ void fill_kernel(T* target, int64_t pitch, Rows size, T value) {
-  for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < size.rows;
-       row += static_cast<int64_t>(gridDim.y) * blockDim.y)
-    GHOST_GRID_STRIDE_LOOP(i, size.units) target[row * pitch + i] = value;
+__global__ void tensor_copy_kernel(const T* source, int64_t source_pitch, T* target, int64_t target_pitch, Rows size) {
+  for_each_item(size, [=](int64_t row, int64_t i) { target[row * target_pitch + i] = source[row * source_pitch + i]; });
 }
 
 template <class T>
-__global__ void add_kernel(const T* addend, int64_t addend_pitch, T* target, int64_t target_pitch, Rows size) {
-  for (int64_t row = static_cast<int64_t>(blockIdx.y) * blockDim.y + threadIdx.y; row < size.rows;
-       row += static_cast<int64_t>(gridDim.y) * blockDim.y)
-    GHOST_GRID_STRIDE_LOOP(i, size.units) target[row * target_pitch + i] += addend[row * addend_pitch + i];
+__global__ void tensor_fill_kernel(T* target, int64_t pitch, Rows size, T value) {
+  for_each_item(size, [=](int64_t row, int64_t i) { target[row * pitch + i] = value; });
+}
+
+template <class T>
+__global__ void tensor_add_kernel(const T* addend, int64_t addend_pitch, T* target, int64_t target_pitch, Rows size) {
+  for_each_item(size, [=](int64_t row, int64_t i) { target[row * target_pitch + i] += addend[row * addend_pitch + i]; });
 }
 
 Rows rows_of(const Tensor& tensor, bool dense) {
@@ -64,7 +65,7 @@ bool copy_as(const Tensor& source, const Tensor& target) {
     return false;
   size.units = size.units * item / unit;
   const dim3 block = block_for(size);
-  launch(copy_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(source.device()),
+  launch(tensor_copy_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(source.device()),
          static_cast<const T*>(source.raw_data()), source_pitch / unit, static_cast<T*>(target.raw_data()),
          target_pitch / unit, size);
   return true;
@@ -74,7 +75,7 @@ template <class T>
 void fill_as(const Tensor& target, T value) {
   const Rows size = rows_of(target, target.contiguous());
   const dim3 block = block_for(size);
-  launch(fill_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()), target.data<T>(),
+  launch(tensor_fill_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()), target.data<T>(),
          target.pitch(), size, value);
 }
 
@@ -104,7 +105,7 @@ void tensor_add(const Tensor& addend, const Tensor& target) {
   const Rows size = rows_of(target, addend.contiguous() && target.contiguous());
   const dim3 block = block_for(size);
   visit_float(target.dtype(), [&]<class T>(TypeTag<T>) {
-    launch(add_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()), addend.data<T>(),
+    launch(tensor_add_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()), addend.data<T>(),
            addend.pitch(), target.data<T>(), target.pitch(), size);
   });
 }

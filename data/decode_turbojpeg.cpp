@@ -48,26 +48,34 @@ bool decompress(void* handle, std::span<const uint8_t> bytes, uint8_t* out, cons
   return run(TJFLAG_STOPONWARNING) || (harmless(handle) && (run(0) || harmless(handle)));
 }
 
+std::string decode(void* handle, std::span<const uint8_t> bytes, const PictureHeader& header, Image& image) {
+  int width = 0, height = 0, subsampling = 0, colorspace = 0;
+  if (tjDecompressHeader3(handle, bytes.data(), static_cast<unsigned long>(bytes.size()), &width, &height, &subsampling,
+                          &colorspace) != 0 &&
+      !harmless(handle))
+    return str("damaged (", tjGetErrorStr2(handle), ")");
+  if (width != header.width || height != header.height) return "damaged: two different sizes in one file";
+  const bool cmyk = colorspace == TJCS_CMYK || colorspace == TJCS_YCCK;
+  image.resize(width, height);
+  std::vector<uint8_t> inks(cmyk ? image.pixels.size() / 3 * 4 : 0);
+  if (!decompress(handle, bytes, cmyk ? inks.data() : image.pixels.data(), header, cmyk ? TJPF_CMYK : TJPF_RGB))
+    return str("damaged (", tjGetErrorStr2(handle), ")");
+  if (cmyk) cmyk_to_rgb(inks, image);
+  return "";
+}
+
 }  // namespace
 
 bool has_turbojpeg() { return true; }
 
 std::string decode_with_turbojpeg(std::span<const uint8_t> bytes, const PictureHeader& header, Image& image) {
-  thread_local const Handle handle(tjInitDecompress());
+  thread_local Handle handle;
+  if (handle == nullptr) handle.reset(tjInitDecompress());
   GHOST_CHECK_AS(kDevice, handle != nullptr, "libjpeg-turbo could not start: ", tjGetErrorStr2(nullptr));
-  int width = 0, height = 0, subsampling = 0, colorspace = 0;
-  if (tjDecompressHeader3(handle.get(), bytes.data(), static_cast<unsigned long>(bytes.size()), &width, &height,
-                          &subsampling, &colorspace) != 0 &&
-      !harmless(handle.get()))
-    return str("damaged (", tjGetErrorStr2(handle.get()), ")");
-  if (width != header.width || height != header.height) return "damaged: two different sizes in one file";
-  const bool cmyk = colorspace == TJCS_CMYK || colorspace == TJCS_YCCK;
-  image.resize(width, height);
-  std::vector<uint8_t> inks(cmyk ? image.pixels.size() / 3 * 4 : 0);
-  if (!decompress(handle.get(), bytes, cmyk ? inks.data() : image.pixels.data(), header, cmyk ? TJPF_CMYK : TJPF_RGB))
-    return str("damaged (", tjGetErrorStr2(handle.get()), ")");
-  if (cmyk) cmyk_to_rgb(inks, image);
-  return "";
+  std::string reason = decode(handle.get(), bytes, header, image);
+  // After an error in a header, libjpeg-turbo 2.1 begins the next picture in the middle of this one.
+  if (!reason.empty()) handle.reset();
+  return reason;
 }
 
 }  // namespace ghost

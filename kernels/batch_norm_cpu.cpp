@@ -39,22 +39,22 @@ HWY_BEFORE_NAMESPACE();
 namespace ghost {
 namespace HWY_NAMESPACE {
 
-constexpr int kUnroll = 4;  // independent sums, so that an addition need not wait for the one before
+constexpr int kUnroll = 2;  // independent sums, so that an addition need not wait for the one before
 
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V total_of(D, const V* sums) {
-  return hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]));
+  return hn::Add(sums[0], sums[1]);
 }
 
-// sums of term(pixel) over `count` pixels, kUnroll of them side by side.
+// Sum of term(pixel, chain) over `count` pixels; chain: which of the kUnroll sums it goes into.
 template <class D, class Term, class V = hn::Vec<D>>
 HWY_INLINE V sum_over(D d, int64_t count, const Term& term) {
-  V sums[kUnroll] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  V sums[kUnroll] = {hn::Zero(d), hn::Zero(d)};
   int64_t pixel = 0;
   for (; pixel + kUnroll <= count; pixel += kUnroll)
-#pragma GCC unroll 4
-    for (int i = 0; i < kUnroll; ++i) sums[i] = hn::Add(sums[i], term(pixel + i));
-  for (; pixel < count; ++pixel) sums[0] = hn::Add(sums[0], term(pixel));
+#pragma GCC unroll 2
+    for (int i = 0; i < kUnroll; ++i) sums[i] = hn::Add(sums[i], term(pixel + i, i));
+  if (pixel < count) sums[0] = hn::Add(sums[0], term(pixel, 0));
   return total_of(d, sums);
 }
 
@@ -65,9 +65,9 @@ void moments_of_tile(const cpu::BatchNormTile& tile, const T* z, int64_t pitch, 
   for_each_strip<T>(tile.channel_begin, tile.channel_end, [&](const auto& strip) HWY_ATTR {
     const auto d = strip.d;
     const T* const from = z + tile.begin * pitch + strip.begin;
-    const auto sum = sum_over(d, count, [&](int64_t pixel) HWY_ATTR { return strip.load(from + pixel * pitch); });
+    const auto sum = sum_over(d, count, [&](int64_t pixel, int) HWY_ATTR { return strip.load(from + pixel * pitch); });
     const auto mean = hn::Mul(sum, constant(d, 1.0 / static_cast<double>(count)));
-    const auto square = sum_over(d, count, [&](int64_t pixel) HWY_ATTR {
+    const auto square = sum_over(d, count, [&](int64_t pixel, int) HWY_ATTR {
       const auto deviation = hn::Sub(strip.load(from + pixel * pitch), mean);
       return hn::Mul(deviation, deviation);
     });
@@ -95,13 +95,12 @@ void gradient_sums_of_tile(const cpu::BatchNormTile& tile, const cpu::GradientVi
     const T* const z = gradient.z.data + tile.begin * z_pitch + strip.begin;
     const V scale = strip.channels(gradient.epilogue.scale, 1), shift = strip.channels(gradient.epilogue.shift, 0);
     const V center = strip.channels(mean, 0);
-    V product[kUnroll] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    V product[kUnroll] = {hn::Zero(d), hn::Zero(d)};
     visit_activation(gradient.epilogue.activation, [&](auto act) HWY_ATTR {
-      const V sum = sum_over(d, tile.end - tile.begin, [&](int64_t pixel) HWY_ATTR {
+      const V sum = sum_over(d, tile.end - tile.begin, [&](int64_t pixel, int chain) HWY_ATTR {
         const V value = strip.load(z + pixel * z_pitch);
         const V g = activation_gradient(act, d, hn::MulAdd(scale, value, shift), strip.load(dy + pixel * dy_pitch));
-        V& own = product[pixel % kUnroll];
-        own = hn::MulAdd(g, hn::Sub(value, center), own);
+        product[chain] = hn::MulAdd(g, hn::Sub(value, center), product[chain]);
         return g;
       });
       strip.store(sum, sums + strip.begin);

@@ -59,7 +59,7 @@ __global__ void scale_shift_kernel(const float* mean, const float* variance, con
 
 // Partial sums {parts, 2, c}: g, and g * (z - mean).
 template <int V, class Act>
-__global__ void backward_sums_kernel(DeviceRawGradient<Act> gradient, const float* mean, MapSize size, float* partials) {
+__global__ void batch_norm_sums_kernel(DeviceRawGradient<Act> gradient, const float* mean, MapSize size, float* partials) {
   GHOST_DYNAMIC_SHARED(Sum<V>, shared);
   const int64_t channel = first_channel<V>();
   Sum<V> sum = zero_sum<V>(), products = zero_sum<V>();
@@ -90,7 +90,7 @@ struct BackwardOutputs {
   int64_t coefficients_pitch;
 };
 
-__global__ void backward_coefficients_kernel(const float* partials, int64_t parts, int64_t channels, const float* mean,
+__global__ void batch_norm_coefficients_kernel(const float* partials, int64_t parts, int64_t channels, const float* mean,
                                              const float* variance, const float* gamma, float eps, float inverse_count,
                                              bool training, BackwardOutputs out) {
   __shared__ Sum<2> shared[kFoldRows * kFoldColumns];
@@ -128,7 +128,11 @@ void combine_moments(const Tensor& partials, const ChannelMoments& moments) {
 
 void batch_norm_moments(const Tensor& z, const ChannelMoments& moments) {
   require_float32("batch_norm", {z, moments.mean, moments.variance});
-  if (z.empty()) return;
+  if (z.empty()) {
+    moments.mean.fill(0);
+    moments.variance.fill(0);
+    return;
+  }
   visit_width(fits_vectors({z}), [&](auto width) {
     const MapSize size = map_size(z, false);
     const MapLaunch how = map_launch(size, width, kRowsPerThread);
@@ -166,12 +170,12 @@ void batch_norm_backward(const RawGradient& dz_gradient, const ChannelMoments& m
     visit_device_raw_gradient(dz_gradient, [&]<class Act>(DeviceRawGradient<Act> on_device) {
       on_device.z = const_map(dz_gradient.z);
       on_device.a = on_device.b = on_device.d = nullptr;  // what this call computes
-      launch(backward_sums_kernel<width, Act>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y, stream,
+      launch(batch_norm_sums_kernel<width, Act>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y, stream,
              on_device, moments.mean.data<float>(), size, partials.data<float>());
     });
     const BackwardOutputs out{dgamma.data<float>(), dbeta.data<float>(), dz_gradient.coefficients.data<float>(),
                               dz_gradient.coefficients.pitch()};
-    launch(backward_coefficients_kernel, fold_grid(size.channels), dim3(kFoldColumns, kFoldRows), 0, stream,
+    launch(batch_norm_coefficients_kernel, fold_grid(size.channels), dim3(kFoldColumns, kFoldRows), 0, stream,
            partials.data<float>(), partials.dim(0), size.channels, moments.mean.data<float>(),
            moments.variance.data<float>(), gamma.data<float>(), static_cast<float>(eps),
            1.0f / static_cast<float>(std::max<int64_t>(1, size.pixels)), training, out);

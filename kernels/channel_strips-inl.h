@@ -40,22 +40,15 @@ struct Strip {
   }
 };
 
-// body(strip) for the strips of channels [begin, end); the last one takes the shortest vector that holds it.
+// body(strip) for the strips of channels [begin, end); the last one takes half a vector where that holds it.
 template <class T, class Body>
 HWY_INLINE void for_each_strip(int64_t begin, int64_t end, const Body& body) {
   const hn::ScalableTag<T> whole;
-  constexpr int64_t kLanes = hn::MaxLanes(hn::ScalableTag<T>()), kHalf = kLanes > 1 ? kLanes / 2 : 1,
-                    kQuarter = kHalf > 1 ? kHalf / 2 : 1;
+  constexpr int64_t kLanes = hn::MaxLanes(hn::ScalableTag<T>()), kHalf = kLanes > 1 ? kLanes / 2 : 1;
   int64_t index = 0;
-  for (; begin + kLanes <= end; begin += kLanes) body(Strip<hn::ScalableTag<T>>{whole, index++, begin, kLanes});
-  const int64_t rest = end - begin;
-  if (rest == 0) return;
-  if (rest <= kQuarter)
-    body(Strip<hn::CappedTag<T, kQuarter>>{{}, index, begin, rest});
-  else if (rest <= kHalf)
-    body(Strip<hn::CappedTag<T, kHalf>>{{}, index, begin, rest});
-  else
-    body(Strip<hn::ScalableTag<T>>{whole, index, begin, rest});
+  for (; end - begin > kHalf; begin += kLanes)
+    body(Strip<hn::ScalableTag<T>>{whole, index++, begin, HWY_MIN(kLanes, end - begin)});
+  if (begin < end) body(Strip<hn::CappedTag<T, kHalf>>{{}, index, begin, end - begin});
 }
 
 }  // namespace HWY_NAMESPACE

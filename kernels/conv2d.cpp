@@ -49,12 +49,12 @@ Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Conv2dOptio
               ". Check out_channels of the layer before this one.");
   GHOST_CHECK(weight[0] % groups == 0, "conv2d: weight ", weight, " has ", weight[0],
               " output channels, which groups=", groups, " does not divide. Choose out_channels as a multiple of groups.");
+  GHOST_CHECK(x[1] > 0 && x[2] > 0, "conv2d: input ", x,
+              " has no pixels. Use a larger picture or fewer strides before this layer.");
   const Padding padding =
       resolve_padding(x, static_cast<int>(weight[2]), static_cast<int>(weight[3]), options);
   const int64_t height = x[1] + padding.top + padding.bottom - weight[2];
   const int64_t width = x[2] + padding.left + padding.right - weight[3];
-  GHOST_CHECK(height >= 0 && width >= 0, "conv2d: input ", x, " is smaller than the kernel ", weight[2], 'x', weight[3],
-              " even with padding. Use a larger picture or fewer strides before this layer.");
   return {x[0], height / options.stride + 1, width / options.stride + 1, weight[0]};
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/conv2d_panels.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ghost::cpu {
 namespace {
@@ -11,6 +12,14 @@ constexpr int64_t kMaxPanelRows = 504;
 constexpr int64_t kWantedPanels = 16;
 constexpr int64_t kWantedTasks = 8;
 constexpr int64_t kColumnMultiple = 48;       // whole column blocks of panel_gemm
+
+// A stem's tap row is nine numbers: a call of memcpy for each would cost more than the copy.
+template <class T>
+void copy_few(const T* from, int64_t count, T* to) {
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4) std::memcpy(to + i, from + i, 4 * sizeof(T));
+  for (; i < count; ++i) std::memcpy(to + i, from + i, sizeof(T));
+}
 
 int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -126,9 +135,9 @@ void InputPanels<T>::gather_pixel(const T* image, int64_t top, int64_t left, T* 
     const T* const line = image + (y * sizes_.w + left) * pitch;
     std::fill_n(out, first * k, T(0));
     if (pitch == k) {
-      std::copy_n(line + first * k, (last - first) * k, out + first * k);
+      copy_few(line + first * k, (last - first) * k, out + first * k);
     } else {
-      for (int64_t s = first; s < last; ++s) std::copy_n(line + s * pitch, k, out + s * k);
+      for (int64_t s = first; s < last; ++s) copy_few(line + s * pitch, k, out + s * k);
     }
     std::fill_n(out + last * k, (kw - last) * k, T(0));
   }

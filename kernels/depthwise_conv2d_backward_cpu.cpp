@@ -25,7 +25,7 @@ struct DepthwiseBackward {
   const T* taps;  // pack_taps, by phase
   MapView<T> dx;  // no data: not wanted
   bool accumulate_dx;
-  bool weight_wanted;
+  bool weight_wanted, bias_wanted;
   T* partials;  // {n * bands, taps + 1, c}: weight gradient and, last, bias gradient of each task; null: not wanted
 };
 
@@ -145,15 +145,20 @@ struct BackwardTask {
   }
 
   template <class D>
+  HWY_INLINE void add_bias_gradient(D d, const T* dz, T* sum) {
+    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+    auto total = hn::Zero(d);
+    for (int64_t column = 0; column < shape.ow; ++column) total = hn::Add(total, hn::Load(d, dz + column * lanes));
+    hn::Store(hn::Add(hn::Load(d, sum), total), d, sum);
+  }
+
+  template <class D>
   HWY_INLINE void add_strip(const Strip<D>& strip, int64_t row, int64_t above) {
     const D d;
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
     T* const own = sums + strip.index * (shape.taps() + 1) * kLanes;
     const T* const dz = dz_ring.row(strip.index, row, lanes);
-    auto total = hn::Zero(d);
-    for (int64_t column = 0; column < shape.ow; ++column) total = hn::Add(total, hn::Load(d, dz + column * lanes));
-    T* const bias = own + shape.taps() * lanes;
-    hn::Store(hn::Add(hn::Load(d, bias), total), d, bias);
+    if (job.bias_wanted) add_bias_gradient(d, dz, own + shape.taps() * lanes);
     if (!job.weight_wanted) return;
     for (int64_t r = 0; r < shape.kh; ++r) {
       const bool inside = above + r >= 0 && above + r < shape.h;
@@ -203,15 +208,12 @@ struct BackwardTask {
       }
       const int64_t columns = (shape.w - x + stride - 1) / stride, step = stride * job.dx.pitch;
       T* const to = out + x * job.dx.pitch;
-      visit_stencil(taps, 1, [&](auto width, auto one) HWY_ATTR {
-        if (job.accumulate_dx)
-          stencil_row<width, one>(d, rows.data(), count, taps, 1, tap_pitch, columns, hn::Zero(d),
-                                  [&](int64_t column, auto sum) HWY_ATTR {
-                                    strip.store(hn::Add(strip.load(to + column * step), sum), to + column * step);
-                                  });
-        else
-          stencil_row<width, one>(d, rows.data(), count, taps, 1, tap_pitch, columns, hn::Zero(d),
-                                  [&](int64_t column, auto sum) HWY_ATTR { strip.store(sum, to + column * step); });
+      visit_phase(taps, [&](auto width) HWY_ATTR {
+        stencil_row<width, 1>(d, rows.data(), count, taps, 1, tap_pitch, columns, hn::Zero(d),
+                              [&](int64_t column, auto sum) HWY_ATTR {
+                                T* const place = to + column * step;
+                                strip.store(job.accumulate_dx ? hn::Add(strip.load(place), sum) : sum, place);
+                              });
       });
     }
   }
@@ -302,6 +304,7 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
                                         cpu::MapView<T>(gradients.dx ? *gradients.dx : Tensor()),
                                         gradients.accumulate_dx,
                                         gradients.dweight != nullptr,
+                                        gradients.dbias != nullptr,
                                         sums_wanted ? partials.data() : nullptr};
     parallel_for(shape.tasks(), [&](int64_t task) { run_task(job, task); });
   }

@@ -11,7 +11,7 @@ constexpr int64_t kStripsPerThread = 16;  // of the weight gradient, so that par
 // a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
 template <int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
-    input_strip_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size, unsigned strips, Map dx,
+    depthwise_input_strip_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size, unsigned strips, Map dx,
                        bool accumulate) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kMapThreads)
 }
 
 template <class Act>
-__global__ void input_plain_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
+__global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
                                    unsigned pixels, Map dx, bool accumulate) {
   const int64_t source = first_channel<1>();
   if (source >= size.channels / size.multiplier) return;
@@ -87,7 +87,7 @@ __global__ void input_plain_kernel(DeviceRawGradient<Act> gradient, const float*
 // K sums instead of K * K; the threads of the other rows find dz in the cache.
 template <int K, int S, class ActX, class ActZ>
 __global__ void __launch_bounds__(kSumThreads)
-    weight_strip_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient, DepthwiseSize size,
+    depthwise_weight_strip_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient, DepthwiseSize size,
                         unsigned strips, float* partials) {
   GHOST_DYNAMIC_SHARED(Sum<kLanes>, shared);
   const int64_t channel = first_channel<kLanes>();
@@ -140,7 +140,7 @@ __global__ void __launch_bounds__(kSumThreads)
 
 // The same partial sums with one tap for each blockIdx.z, the last for dbias.
 template <class ActX, class ActZ>
-__global__ void weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient,
+__global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient,
                                     DepthwiseSize size, unsigned pixels, float* partials) {
   GHOST_DYNAMIC_SHARED(Sum<1>, shared);
   const int64_t channel = first_channel<1>();
@@ -192,13 +192,13 @@ void input_gradient(const Tensor& weight, const RawGradient& dz, const Depthwise
     const bool fast = visit_fast_depthwise(size, fits_vectors({dz.dy, dz.z, dx}), [&](auto kernel, auto stride) {
       const int64_t strips = static_cast<int64_t>(size.images) * size.in_h * ceil_div(size.in_w + size.pad_left, kStrip);
       const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
-      launch(input_strip_kernel<kernel, stride, Act>, how.grid, how.block,
+      launch(depthwise_input_strip_kernel<kernel, stride, Act>, how.grid, how.block,
              sizeof(float) * kernel * kernel * kLanes * how.block.x, stream, gradient, weight.data<float>(), size,
              static_cast<unsigned>(strips), map_of(dx), accumulate);
     });
     if (fast) return;
     const MapLaunch how = map_launch(map_size(dx, false), 1);
-    launch(input_plain_kernel<Act>, how.grid, how.block, 0, stream, gradient, weight.data<float>(), size,
+    launch(depthwise_input_plain_kernel<Act>, how.grid, how.block, 0, stream, gradient, weight.data<float>(), size,
            static_cast<unsigned>(dx.pixels()), map_of(dx), accumulate);
   });
 }
@@ -216,7 +216,7 @@ Tensor weight_partials(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, co
     const unsigned parts = capped_blocks(ceil_div(strips, block.y * kStripsPerThread), kMapBlocks / x_blocks);
     block.z = kernel;
     partials = Tensor({parts, kernel * kernel + 1, size.channels}, x.options());
-    launch(weight_strip_kernel<kernel, stride, ActX, ActZ>, dim3(static_cast<unsigned>(x_blocks), parts), block,
+    launch(depthwise_weight_strip_kernel<kernel, stride, ActX, ActZ>, dim3(static_cast<unsigned>(x_blocks), parts), block,
            sizeof(Sum<kLanes>) * block.x * block.y * block.z, stream, const_map(x), epilogue, gradient, size,
            static_cast<unsigned>(strips), partials.data<float>());
   });
@@ -224,7 +224,7 @@ Tensor weight_partials(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, co
   MapLaunch how = map_launch({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread);
   how.grid.z = size.kernel_h * size.kernel_w + 1;
   partials = Tensor({how.grid.y, how.grid.z, size.channels}, x.options());
-  launch(weight_plain_kernel<ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y, stream,
+  launch(depthwise_weight_plain_kernel<ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y, stream,
          const_map(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()), partials.data<float>());
   return partials;
 }
@@ -247,7 +247,12 @@ void weight_gradient(const Tensor& x, const Epilogue& x_epilogue, const RawGradi
 void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
                                const Conv2dProblem& problem, const Conv2dGradients& gradients) {
   require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.gate, weight, dz.dy, dz.z, dz.coefficients});
-  if (x.empty() || dz.dy.empty()) return;
+  if (x.empty() || dz.dy.empty()) {  // sums of nothing
+    if (gradients.dx != nullptr && !gradients.accumulate_dx) gradients.dx->fill(0);
+    if (gradients.dweight != nullptr) gradients.dweight->fill(0);
+    if (gradients.dbias != nullptr) gradients.dbias->fill(0);
+    return;
+  }
   const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
   if (gradients.dx != nullptr) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
   if (gradients.dweight != nullptr || gradients.dbias != nullptr)

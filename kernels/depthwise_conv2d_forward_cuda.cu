@@ -8,7 +8,7 @@ namespace {
 // moments (or null): partial moments {gridDim.y, 3, c} of what each block wrote.
 template <int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
-    strip_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias, DepthwiseSize size,
+    depthwise_strip_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias, DepthwiseSize size,
                  unsigned strips, Map z, float* moments) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kMapThreads)
 }
 
 template <class Act>
-__global__ void plain_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
+__global__ void depthwise_plain_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
                              DepthwiseSize size, unsigned pixels, Map z) {
   const int64_t channel = first_channel<1>();
   if (channel >= size.channels) return;
@@ -101,7 +101,7 @@ void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weigh
   const size_t shared = std::max(sizeof(float) * K * K * kLanes * how.block.x,
                                  sizeof(MomentsOf<kLanes>) * how.block.x * how.block.y);
   visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
-    launch(strip_kernel<K, S, Act>, how.grid, how.block, shared, current_stream(z.device()), const_map(x), epilogue,
+    launch(depthwise_strip_kernel<K, S, Act>, how.grid, how.block, shared, current_stream(z.device()), const_map(x), epilogue,
            weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(strips), map_of(z),
            data_or_null(partials));
   });
@@ -113,7 +113,10 @@ void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weigh
 void depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                               const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
   require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.shift, x_epilogue.gate, weight, bias, z});
-  if (z.empty()) return;
+  if (z.empty()) {
+    if (moments != nullptr) batch_norm_moments(z, *moments);
+    return;
+  }
   const DepthwiseSize size = depthwise_size(x, weight, problem, z);
   const bool fast = visit_fast_depthwise(size, fits_vectors({x, z}), [&](auto kernel, auto stride) {
     run_strips<kernel, stride>(x, x_epilogue, weight, bias, size, z, moments);
@@ -121,7 +124,7 @@ void depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const
   if (fast) return;
   const MapLaunch how = map_launch(map_size(z, false), 1);
   visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
-    launch(plain_kernel<Act>, how.grid, how.block, 0, current_stream(z.device()), const_map(x), epilogue,
+    launch(depthwise_plain_kernel<Act>, how.grid, how.block, 0, current_stream(z.device()), const_map(x), epilogue,
            weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(z.pixels()), map_of(z));
   });
   if (moments != nullptr) batch_norm_moments(z, *moments);

@@ -28,9 +28,13 @@ HWY_INLINE void load_epilogue_row(const Strip<D>& strip, const cpu::EpilogueView
   const auto gate = strip.channels(epilogue.gate ? epilogue.gate + image * epilogue.gate_pitch : nullptr, 1);
   z += strip.begin;
   visit_activation(epilogue.activation, [&](auto act) HWY_ATTR {
-    for (int64_t i = 0; i < width; ++i)
+    for (int64_t i = 0; i < width; ++i) {
+#ifdef PF
+      hn::Prefetch(z + (i + PF) * pitch);
+#endif
       hn::Store(hn::Mul(activation_value(act, d, hn::MulAdd(scale, strip.load(z + i * pitch), shift)), gate), d,
                 y + i * lanes);
+    }
   });
 }
 
@@ -97,24 +101,33 @@ HWY_INLINE void stencil_row(D d, const StencilRow<T>* rows, int64_t row_count, i
     column += kBlock;
   };
   while (column + 7 <= columns) block(std::integral_constant<int, 7>{});  // GhostNet's maps are multiples of 7 wide
-  if ((columns - column) & 4) block(std::integral_constant<int, 4>{});
-  if ((columns - column) & 2) block(std::integral_constant<int, 2>{});
-  if ((columns - column) & 1) block(std::integral_constant<int, 1>{});
+  while (column + 2 <= columns) block(std::integral_constant<int, 2>{});
+  if (column < columns) block(std::integral_constant<int, 1>{});
 }
 
 // Calls body(kWidth, kStride) with the constants of the fast cases, (0, 0) for all others.
 template <class Body>
 HWY_INLINE void visit_stencil(int64_t width, int64_t stride, const Body& body) {
-  const auto call = [&]<int kWidth, int kStride>() HWY_ATTR {
-    body(std::integral_constant<int, kWidth>{}, std::integral_constant<int, kStride>{});
-  };
-  if (width == 3 && stride == 1) return call.template operator()<3, 1>();
-  if (width == 3 && stride == 2) return call.template operator()<3, 2>();
-  if (width == 5 && stride == 1) return call.template operator()<5, 1>();
-  if (width == 5 && stride == 2) return call.template operator()<5, 2>();
-  if (width == 2 && stride == 1) return call.template operator()<2, 1>();
-  if (width == 1 && stride == 1) return call.template operator()<1, 1>();
-  call.template operator()<0, 0>();
+  const std::integral_constant<int, 0> any;
+  const std::integral_constant<int, 1> one;
+  const std::integral_constant<int, 2> two;
+  const std::integral_constant<int, 3> three;
+  const std::integral_constant<int, 5> five;
+  if (width == 3 && stride == 1) return body(three, one);
+  if (width == 3 && stride == 2) return body(three, two);
+  if (width == 5 && stride == 1) return body(five, one);
+  if (width == 5 && stride == 2) return body(five, two);
+  body(any, any);
+}
+
+// The same for the row of taps that one phase of the input gradient has.
+template <class Body>
+HWY_INLINE void visit_phase(int64_t width, const Body& body) {
+  if (width == 1) return body(std::integral_constant<int, 1>{});
+  if (width == 2) return body(std::integral_constant<int, 2>{});
+  if (width == 3) return body(std::integral_constant<int, 3>{});
+  if (width == 5) return body(std::integral_constant<int, 5>{});
+  body(std::integral_constant<int, 0>{});
 }
 
 // Rows [first, ...) of a map, in rotation: row y lies in slot y % slots of each strip.

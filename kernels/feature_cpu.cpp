@@ -17,15 +17,15 @@ namespace HWY_NAMESPACE {
 template <class Act, class T>
 void forward_rows(const Tensor& z, const cpu::RowEpilogue& epilogue, const Tensor& y, int64_t row_pixels, int64_t begin,
                   int64_t end) {
-  const int64_t c = z.channels();
+  const int64_t c = z.channels(), z_pitch = z.pitch(), y_pitch = y.pitch();
   const T *const scale = epilogue.scale.data<T>(), *const shift = epilogue.shift.data<T>();
+  const T* const from = z.data<T>();
+  T* const to = y.data<T>();
   for (int64_t pixel = begin; pixel < end; pixel += row_pixels) {
-    const T* const from = z.data<T>() + pixel * z.pitch();
-    T* const to = y.data<T>() + pixel * y.pitch();
     if (const T* const gate = epilogue.gate_row<T>(z, pixel))
-      gated_epilogue_row<Act>(from, scale, shift, gate, to, c);
+      gated_epilogue_row<Act>(from + pixel * z_pitch, scale, shift, gate, to + pixel * y_pitch, c);
     else
-      epilogue_row<Act>(from, scale, shift, to, std::min(row_pixels, end - pixel) * c);
+      epilogue_row<Act>(from + pixel * z_pitch, scale, shift, to + pixel * y_pitch, std::min(row_pixels, end - pixel) * c);
   }
 }
 
@@ -45,11 +45,13 @@ void gradient_rows(const RawGradient& gradient, const cpu::RowEpilogue& epilogue
   const T *const scale = epilogue.scale.data<T>(), *const shift = epilogue.shift.data<T>();
   const T* abd[3] = {};
   for (int i = 0; i < 3 && coefficients[i].defined(); ++i) abd[i] = coefficients[i].data<T>();
+  const int64_t dy_pitch = gradient.dy.pitch(), z_pitch = gradient.z.pitch(), dz_pitch = dz.pitch();
+  const T *const first_dy = gradient.dy.data<T>(), *const first_z = gradient.z.data<T>();
+  T* const first_dz = dz.data<T>();
   for (int64_t pixel = begin; pixel < end; pixel += row_pixels) {
     const int64_t count = std::min(row_pixels, end - pixel) * c;
-    const T* const dy = gradient.dy.data<T>() + pixel * gradient.dy.pitch();
-    const T* const z = gradient.z.data<T>() + pixel * gradient.z.pitch();
-    T* const out = dz.data<T>() + pixel * dz.pitch();
+    const T *const dy = first_dy + pixel * dy_pitch, *const z = first_z + pixel * z_pitch;
+    T* const out = first_dz + pixel * dz_pitch;
     if (gradient.coefficients.defined())
       raw_gradient_row<Act>(dy, z, scale, shift, abd, out, count);
     else

@@ -81,6 +81,14 @@ struct SgdOp {
   }
 };
 
+struct PlainSgdOp {  // without momentum, where no buffer is kept
+  static constexpr unsigned kWrites = 0b1;
+  float learning_rate;
+  __device__ void operator()(float (&t)[2], float weight_decay) const {
+    t[0] -= learning_rate * (t[1] + weight_decay * t[0]);
+  }
+};
+
 struct AdamOp {
   static constexpr unsigned kWrites = 0b1101;  // value, both moments
   float learning_rate, beta1, beta2, rest1, rest2, eps;
@@ -150,6 +158,8 @@ void for_each_table(const char* op, size_t count, const Tensors& tensors, const 
     if (table.slots == Table<P>::kSlots || table.blocks + blocks >= (1 << 30)) flush();
     for (int p = 0; p < P; ++p) {
       require_float32(op, {slot.first[p]});
+      GHOST_ASSERT(slot.first[p].contiguous() && slot.first[p].numel() == numel, "optimizer: ", op, " of ",
+                   slot.first[0].shape(), " with ", slot.first[p].shape());
       table.data[table.slots][p] = slot.first[p].template data<float>();
     }
     table.numel[table.slots] = numel;
@@ -172,8 +182,16 @@ void for_each_element(const char* name, const Device& device, size_t count, cons
 
 void sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions& options) {
   if (slots.empty()) return;
+  const Device device = slots[0].value.device();
+  if (!slots[0].first.defined()) {
+    GHOST_ASSERT(options.momentum == 0, "sgd: momentum ", options.momentum, " without a buffer");
+    const PlainSgdOp plain{static_cast<float>(options.learning_rate)};
+    return for_each_element<2>("sgd", device, slots.size(), plain, [&](size_t i) {
+      return std::pair{std::array<Tensor, 2>{slots[i].value, slots[i].gradient}, slots[i].weight_decay};
+    });
+  }
   const SgdOp op{static_cast<float>(options.learning_rate), static_cast<float>(options.momentum), options.nesterov};
-  for_each_element<3>("sgd", slots[0].value.device(), slots.size(), op, [&](size_t i) {
+  for_each_element<3>("sgd", device, slots.size(), op, [&](size_t i) {
     const ParameterSlot& slot = slots[i];
     return std::pair{std::array<Tensor, 3>{slot.value, slot.gradient, slot.first}, slot.weight_decay};
   });

@@ -37,22 +37,34 @@ struct PanelFunctions {
 HWY_BEFORE_NAMESPACE();
 namespace ghost {
 namespace HWY_NAMESPACE {
+namespace {
+
+// Rows are taken sixteen at a time, vector by vector: what belongs to a channel is loaded once for sixteen rows, and the
+// sixteen rows stay in the first-level cache.
+constexpr int64_t kRowsAtOnce = 16;
 
 template <class Act, class T>
 void epilogue_block(const Tensor& x, const cpu::RowEpilogue& epilogue, const Block<T>& block) {
-  const T *const scale = epilogue.scale.data<T>() + block.channel, *const shift = epilogue.shift.data<T>() + block.channel;
-  const T* from = x.data<T>() + block.row * x.pitch() + block.channel;
-  T* to = block.out;
-  if (!epilogue.gate.defined()) {
-    for (int64_t r = 0; r < block.rows; ++r, from += x.pitch(), to += block.out_pitch)
-      epilogue_row<Act>(from, scale, shift, to, block.channels);
-    return;
-  }
-  const int64_t image_pixels = x.dim(1) * x.dim(2);
-  for (int64_t r = 0; r < block.rows; ++r, from += x.pitch(), to += block.out_pitch) {
-    const T* const gate =
-        epilogue.gate.data<T>() + (block.row + r) / image_pixels * epilogue.gate.pitch() + block.channel;
-    gated_epilogue_row<Act>(from, scale, shift, gate, to, block.channels);
+  const T *const scales = epilogue.scale.data<T>() + block.channel, *const shifts = epilogue.shift.data<T>() + block.channel;
+  const bool gated = epilogue.gate.defined();
+  const int64_t image_pixels = x.dim(1) * x.dim(2), pitch = x.pitch(), end = block.row + block.rows;
+  for (int64_t row = block.row, count; row < end; row += count) {
+    count = std::min(kRowsAtOnce, end - row);
+    const T* gates = nullptr;
+    if (gated) {  // a gate serves the rows of one image
+      count = std::min(count, image_pixels - row % image_pixels);
+      gates = epilogue.gate.data<T>() + row / image_pixels * epilogue.gate.pitch() + block.channel;
+    }
+    const T* const from = x.data<T>() + row * pitch + block.channel;
+    T* const to = block.out + (row - block.row) * block.out_pitch;
+    for_vectors(hn::ScalableTag<T>(), 0, block.channels, [&](auto d, int64_t i) HWY_ATTR {
+      const auto scale = hn::LoadU(d, scales + i), shift = hn::LoadU(d, shifts + i);
+      const auto gate = gated ? hn::LoadU(d, gates + i) : hn::Set(d, T(1));
+      for (int64_t r = 0; r < count; ++r) {
+        const auto y = activation_value(Act(), d, hn::MulAdd(scale, hn::LoadU(d, from + r * pitch + i), shift));
+        hn::StoreU(hn::Mul(y, gate), d, to + r * block.out_pitch + i);
+      }
+    });
   }
 }
 
@@ -64,20 +76,24 @@ void epilogue_of(const Tensor& x, const cpu::RowEpilogue& epilogue, const Block<
 template <class Act, class T>
 void gradient_block(const PanelGradient& gradient, const Block<T>& block) {
   const Tensor &dy_map = gradient.raw.dy, &z_map = gradient.raw.z;
-  const T* const scale = gradient.epilogue.scale.data<T>() + block.channel;
-  const T* const shift = gradient.epilogue.shift.data<T>() + block.channel;
-  const T* dy = dy_map.data<T>() + block.row * dy_map.pitch() + block.channel;
-  const T* z = z_map.data<T>() + block.row * z_map.pitch() + block.channel;
-  T* out = block.out;
-  if (!gradient.a.defined()) {
-    for (int64_t r = 0; r < block.rows; ++r, dy += dy_map.pitch(), z += z_map.pitch(), out += block.out_pitch)
-      masked_gradient_row<Act>(dy, z, scale, shift, out, block.channels);
-    return;
+  const auto of_channel = [&](const Tensor& values) { return values.data<T>() + block.channel; };
+  const T *const scales = of_channel(gradient.epilogue.scale), *const shifts = of_channel(gradient.epilogue.shift);
+  const T *const as = of_channel(gradient.a), *const bs = of_channel(gradient.b), *const ds = of_channel(gradient.d);
+  for (int64_t row = 0; row < block.rows; row += kRowsAtOnce) {
+    const int64_t count = std::min(kRowsAtOnce, block.rows - row);
+    const T* const dy = of_channel(dy_map) + (block.row + row) * dy_map.pitch();
+    const T* const z = of_channel(z_map) + (block.row + row) * z_map.pitch();
+    T* const out = block.out + row * block.out_pitch;
+    for_vectors(hn::ScalableTag<T>(), 0, block.channels, [&](auto d, int64_t i) HWY_ATTR {
+      const auto scale = hn::LoadU(d, scales + i), shift = hn::LoadU(d, shifts + i);
+      const auto a = hn::LoadU(d, as + i), b = hn::LoadU(d, bs + i), c = hn::LoadU(d, ds + i);
+      for (int64_t r = 0; r < count; ++r) {
+        const auto raw = hn::LoadU(d, z + r * z_map.pitch() + i), passed = hn::LoadU(d, dy + r * dy_map.pitch() + i);
+        const auto g = activation_gradient(Act(), d, hn::MulAdd(scale, raw, shift), passed);
+        hn::StoreU(hn::MulAdd(a, g, hn::MulAdd(b, raw, c)), d, out + r * block.out_pitch + i);
+      }
+    });
   }
-  const T* const abd[3] = {gradient.a.data<T>() + block.channel, gradient.b.data<T>() + block.channel,
-                           gradient.d.data<T>() + block.channel};
-  for (int64_t r = 0; r < block.rows; ++r, dy += dy_map.pitch(), z += z_map.pitch(), out += block.out_pitch)
-    raw_gradient_row<Act>(dy, z, scale, shift, abd, out, block.channels);
 }
 
 template <class T>
@@ -85,29 +101,38 @@ void gradient_of(const PanelGradient& gradient, const Block<T>& block) {
   visit_activation(gradient.epilogue.activation, [&]<class Act>(Act) { gradient_block<Act>(gradient, block); });
 }
 
-// Sums of z - pivot and of its square over the rows, for kVectors vectors of channels.
-template <int kVectors, class D, class T>
-HWY_INLINE void deviation_sums(D d, const T* z, int64_t pitch, int64_t rows, const T* pivot, T* sums, T* squares) {
+// Sums of z - pivot and of its square over the rows, for kVectors vectors of channels. kStreams rows at a time, summed
+// apart: one sum alone would wait for its own last addition.
+template <int kVectors, int kStreams, class D, class T>
+HWY_INLINE void deviation_sums(D d, const T* z, int64_t pitch, int64_t rows, T* sums, T* squares) {
   using V = hn::Vec<D>;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  V start[kVectors], sum[kVectors], square[kVectors];
-  HWY_UNROLL(4)
+  V start[kVectors], sum[kStreams][kVectors], square[kStreams][kVectors];
   for (int j = 0; j < kVectors; ++j) {
-    start[j] = hn::LoadU(d, pivot + j * lanes);
-    sum[j] = square[j] = hn::Zero(d);
+    start[j] = hn::LoadU(d, z + j * lanes);
+    for (int s = 0; s < kStreams; ++s) sum[s][j] = square[s][j] = hn::Zero(d);
   }
-  for (int64_t r = 0; r < rows; ++r, z += pitch) {
+  const auto add = [&](int s, const T* row) HWY_ATTR {
     HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
-      const V deviation = hn::Sub(hn::LoadU(d, z + j * lanes), start[j]);
-      sum[j] = hn::Add(sum[j], deviation);
-      square[j] = hn::MulAdd(deviation, deviation, square[j]);
+      const V deviation = hn::Sub(hn::LoadU(d, row + j * lanes), start[j]);
+      sum[s][j] = hn::Add(sum[s][j], deviation);
+      square[s][j] = hn::MulAdd(deviation, deviation, square[s][j]);
     }
+  };
+  int64_t r = 0;
+  for (; r + kStreams <= rows; r += kStreams) {
+    HWY_UNROLL(4)
+    for (int s = 0; s < kStreams; ++s) add(s, z + (r + s) * pitch);
   }
-  HWY_UNROLL(4)
+  for (; r < rows; ++r) add(0, z + r * pitch);
   for (int j = 0; j < kVectors; ++j) {
-    hn::StoreU(sum[j], d, sums + j * lanes);
-    hn::StoreU(square[j], d, squares + j * lanes);
+    for (int s = 1; s < kStreams; ++s) {
+      sum[0][j] = hn::Add(sum[0][j], sum[s][j]);
+      square[0][j] = hn::Add(square[0][j], square[s][j]);
+    }
+    hn::StoreU(sum[0][j], d, sums + j * lanes);
+    hn::StoreU(square[0][j], d, squares + j * lanes);
   }
 }
 
@@ -128,11 +153,11 @@ void moments_of(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* me
   };
   int64_t channel = 0;
   for (; channel + 4 * lanes <= channels; channel += 4 * lanes) {
-    deviation_sums<4>(full, z + channel, pitch, rows, z + channel, sum, square);
+    deviation_sums<4, 1>(full, z + channel, pitch, rows, sum, square);
     finish(channel, 4 * lanes);
   }
   for_vectors(full, channel, channels, [&](auto d, int64_t i) HWY_ATTR {
-    deviation_sums<1>(d, z + i, pitch, rows, z + i, sum, square);
+    deviation_sums<1, 4>(d, z + i, pitch, rows, sum, square);
     finish(i, static_cast<int64_t>(hn::Lanes(d)));
   });
 }
@@ -150,9 +175,10 @@ template <class T>
 PanelFunctions<T> functions() {
   return {&epilogue_of<T>, &gradient_of<T>, &moments_of<T>, &add_sums<T>};
 }
-PanelFunctions<float> float_functions() { return functions<float>(); }
-PanelFunctions<double> double_functions() { return functions<double>(); }
+PanelFunctions<float> panel_float_functions() { return functions<float>(); }
+PanelFunctions<double> panel_double_functions() { return functions<double>(); }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ghost
 HWY_AFTER_NAMESPACE();
@@ -161,22 +187,25 @@ HWY_AFTER_NAMESPACE();
 namespace ghost {
 namespace {
 
-HWY_EXPORT(float_functions);
-HWY_EXPORT(double_functions);
+HWY_EXPORT(panel_float_functions);
+HWY_EXPORT(panel_double_functions);
 
 template <class T>
 const PanelFunctions<T>& functions() {
   if constexpr (sizeof(T) == sizeof(float)) {
-    static const PanelFunctions<float> chosen = HWY_DYNAMIC_DISPATCH(float_functions)();
+    static const PanelFunctions<float> chosen = HWY_DYNAMIC_DISPATCH(panel_float_functions)();
     return chosen;
   } else {
-    static const PanelFunctions<double> chosen = HWY_DYNAMIC_DISPATCH(double_functions)();
+    static const PanelFunctions<double> chosen = HWY_DYNAMIC_DISPATCH(panel_double_functions)();
     return chosen;
   }
 }
 
-Tensor coefficient_row(const Tensor& coefficients, int64_t row) {
-  return coefficients.defined() ? coefficients.rows(row, 1).reshape({coefficients.channels()}) : Tensor();
+// Row `row` of a gradient's coefficients; without any, a is 1, b and d are 0.
+Tensor coefficient_row(const RawGradient& gradient, int64_t row) {
+  const int64_t channels = gradient.dy.channels();
+  if (!gradient.coefficients.defined()) return Tensor::full({channels}, row == 0 ? 1 : 0, gradient.dy.options());
+  return gradient.coefficients.rows(row, 1).reshape({channels});
 }
 
 }  // namespace
@@ -190,9 +219,9 @@ void panel_epilogue(const Tensor& x, const cpu::RowEpilogue& epilogue, int64_t c
 PanelGradient::PanelGradient(const RawGradient& gradient)
     : raw(gradient),
       epilogue(gradient.dy, gradient.epilogue, 1),
-      a(coefficient_row(gradient.coefficients, 0)),
-      b(coefficient_row(gradient.coefficients, 1)),
-      d(coefficient_row(gradient.coefficients, 2)) {}
+      a(coefficient_row(gradient, 0)),
+      b(coefficient_row(gradient, 1)),
+      d(coefficient_row(gradient, 2)) {}
 
 template <class T>
 void panel_gradient(const PanelGradient& gradient, int64_t channel, int64_t channels, int64_t row, int64_t rows, T* out,

@@ -18,7 +18,7 @@ struct PanelGradient {
   explicit PanelGradient(const RawGradient& raw);
   RawGradient raw;
   cpu::RowEpilogue epilogue;
-  Tensor a, b, d;  // rows of the coefficients; undefined without
+  Tensor a, b, d;  // [c] each
 };
 
 // out[r, j] = dz[row + r, channel + j]

@@ -30,6 +30,7 @@ HWY_BEFORE_NAMESPACE();
 namespace ghost {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 // Where the registers end: an MR x NV tile of sums, NV vectors of b and one broadcast must fit.
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
@@ -203,9 +204,10 @@ template <class T>
 PanelGemmFunctions<T> functions() {
   return {&pack<T>, &multiply<T>, &multiply_transposed<T>};
 }
-PanelGemmFunctions<float> float_functions() { return functions<float>(); }
-PanelGemmFunctions<double> double_functions() { return functions<double>(); }
+PanelGemmFunctions<float> panel_gemm_float_functions() { return functions<float>(); }
+PanelGemmFunctions<double> panel_gemm_double_functions() { return functions<double>(); }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ghost
 HWY_AFTER_NAMESPACE();
@@ -214,16 +216,16 @@ HWY_AFTER_NAMESPACE();
 namespace ghost {
 namespace {
 
-HWY_EXPORT(float_functions);
-HWY_EXPORT(double_functions);
+HWY_EXPORT(panel_gemm_float_functions);
+HWY_EXPORT(panel_gemm_double_functions);
 
 template <class T>
 const PanelGemmFunctions<T>& functions() {
   if constexpr (sizeof(T) == sizeof(float)) {
-    static const PanelGemmFunctions<float> chosen = HWY_DYNAMIC_DISPATCH(float_functions)();
+    static const PanelGemmFunctions<float> chosen = HWY_DYNAMIC_DISPATCH(panel_gemm_float_functions)();
     return chosen;
   } else {
-    static const PanelGemmFunctions<double> chosen = HWY_DYNAMIC_DISPATCH(double_functions)();
+    static const PanelGemmFunctions<double> chosen = HWY_DYNAMIC_DISPATCH(panel_gemm_double_functions)();
     return chosen;
   }
 }

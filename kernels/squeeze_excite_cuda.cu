@@ -23,7 +23,7 @@ Layer layer_of(const Tensor& weight, const Tensor& bias) {
 
 // y[n,o] = bias[o] + sum_k act(x[n,k]) weight[o,k]: a warp for each o and eight n. gate (or null): gate_act(y).
 template <class GateAct>
-__global__ void layer_kernel(ConstMap x, PiecewiseLinear input_act, Layer layer, int64_t samples, Map y, Map gate,
+__global__ void fc_kernel(ConstMap x, PiecewiseLinear input_act, Layer layer, int64_t samples, Map y, Map gate,
                              GateAct gate_act) {
   const int lane = threadIdx.x;
   const int64_t o = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.y;
@@ -46,7 +46,7 @@ __global__ void layer_kernel(ConstMap x, PiecewiseLinear input_act, Layer layer,
 }
 
 // dx[n,k] = act'(x[n,k]) * sum_o dy[n,o] weight[o,k]; x null: act' = 1. Threads x over k, y over parts of the sum.
-__global__ void layer_input_gradient_kernel(ConstMap dy, Layer layer, ConstMap x, PiecewiseLinear input_act,
+__global__ void fc_input_gradient_kernel(ConstMap dy, Layer layer, ConstMap x, PiecewiseLinear input_act,
                                             int64_t samples, Map dx) {
   __shared__ Sum<kSamples> shared[kWarps * 32];
   const int64_t k = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x;
@@ -70,7 +70,7 @@ __global__ void layer_input_gradient_kernel(ConstMap dy, Layer layer, ConstMap x
 }
 
 // dweight[o,k] = sum_n dy[n,o] act(x[n,k]), dbias[o] = sum_n dy[n,o]: a thread for each weight.
-__global__ void layer_weight_gradient_kernel(ConstMap dy, ConstMap x, PiecewiseLinear input_act, int64_t samples,
+__global__ void fc_weight_gradient_kernel(ConstMap dy, ConstMap x, PiecewiseLinear input_act, int64_t samples,
                                              int64_t outputs, int64_t inputs, float* dweight, float* dbias) {
   GHOST_GRID_STRIDE_LOOP(i, outputs * inputs) {
     const int64_t o = i / inputs, k = i % inputs;
@@ -80,8 +80,8 @@ __global__ void layer_weight_gradient_kernel(ConstMap dy, ConstMap x, PiecewiseL
       sum += gradient * input_act.value(load<1>(x.data + n * x.pitch + k)).v[0];
       bias_sum += gradient;
     }
-    dweight[i] = sum;
-    if (k == 0) dbias[o] = bias_sum;
+    if (dweight != nullptr) dweight[i] = sum;
+    if (dbias != nullptr && k == 0) dbias[o] = bias_sum;
   }
 }
 
@@ -112,7 +112,7 @@ __global__ void gate_gradient_kernel(ConstMap dy, ConstMap z, DeviceEpilogue<Act
 
 // dx = dy * gate + dp / (h*w).
 template <int V>
-__global__ void input_gradient_kernel(ConstMap dy, ConstMap gate, ConstMap dpooled, MapSize size, Map dx,
+__global__ void squeeze_excite_input_kernel(ConstMap dy, ConstMap gate, ConstMap dpooled, MapSize size, Map dx,
                                       bool accumulate) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
@@ -135,16 +135,18 @@ dim3 layer_grid(int64_t features, int64_t per_block, int64_t samples) {
   return dim3(static_cast<unsigned>(ceil_div(features, per_block)), static_cast<unsigned>(ceil_div(samples, kSamples)));
 }
 
-void layer_input_gradient(const Tensor& dy, const Layer& layer, const Tensor& x, const Tensor& dx) {
-  launch(layer_input_gradient_kernel, layer_grid(layer.inputs, 32, dx.dim(0)), dim3(32, kWarps), 0,
+void fc_input_gradient(const Tensor& dy, const Layer& layer, const Tensor& x, const Tensor& dx) {
+  launch(fc_input_gradient_kernel, layer_grid(layer.inputs, 32, dx.dim(0)), dim3(32, kWarps), 0,
          current_stream(dx.device()), const_map(dy), layer, const_map(x), kReluActivation, dx.dim(0), map_of(dx));
 }
 
-void layer_weight_gradient(const Tensor& dy, const Tensor& x, const PiecewiseLinear& input_act, const Tensor& dweight,
+// dweight or dbias may be undefined: not computed.
+void fc_weight_gradient(const Tensor& dy, const Tensor& x, const PiecewiseLinear& input_act, const Tensor& dweight,
                            const Tensor& dbias) {
-  const int64_t outputs = dweight.dim(0), inputs = dweight.dim(1);
-  launch(layer_weight_gradient_kernel, grid_for(outputs * inputs, 128), 128, 0, current_stream(dy.device()), const_map(dy),
-         const_map(x), input_act, dy.dim(0), outputs, inputs, dweight.data<float>(), dbias.data<float>());
+  if (!dweight.defined() && !dbias.defined()) return;
+  const int64_t outputs = dy.channels(), inputs = x.channels();
+  launch(fc_weight_gradient_kernel, grid_for(outputs * inputs, 128), 128, 0, current_stream(dy.device()), const_map(dy),
+         const_map(x), input_act, dy.dim(0), outputs, inputs, data_or_null(dweight), data_or_null(dbias));
 }
 
 }  // namespace
@@ -160,10 +162,10 @@ void squeeze_excite_forward(const Tensor& z, const Epilogue& epilogue, const Squ
   const Layer reduce = layer_of(weights.reduce_weight, weights.reduce_bias);
   const Layer expand = layer_of(weights.expand_weight, weights.expand_bias);
   const dim3 block(32, kWarps);
-  launch(layer_kernel<PiecewiseLinear>, layer_grid(reduce.outputs, kWarps, samples), block, 0, stream,
+  launch(fc_kernel<PiecewiseLinear>, layer_grid(reduce.outputs, kWarps, samples), block, 0, stream,
          const_map(saved.pooled), kNoActivation, reduce, samples, map_of(saved.reduced), Map{nullptr, 0}, kNoActivation);
   visit_device_activation(gate_activation, [&]<class GateAct>(const GateAct& gate_act) {
-    launch(layer_kernel<GateAct>, layer_grid(expand.outputs, kWarps, samples), block, 0, stream,
+    launch(fc_kernel<GateAct>, layer_grid(expand.outputs, kWarps, samples), block, 0, stream,
            const_map(saved.reduced), kReluActivation, expand, samples, map_of(saved.expanded), map_of(gate), gate_act);
   });
 }
@@ -173,7 +175,12 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
                              const SqueezeExciteSaved& saved, const Tensor& gate,
                              const SqueezeExciteTensors& weight_gradients, const Tensor& dx, bool accumulate_dx) {
   require_float32("squeeze_excite", {dy, z, weights.reduce_weight, weights.expand_weight, gate, dx});
-  if (z.empty()) return;
+  if (z.empty()) {
+    for (const Tensor& gradient : {weight_gradients.reduce_weight, weight_gradients.reduce_bias,
+                                   weight_gradients.expand_weight, weight_gradients.expand_bias})
+      if (gradient.defined()) gradient.fill(0);
+    return;
+  }
   const cudaStream_t stream = current_stream(z.device());
   const MapSize size = map_size(z, true);
   const Tensor de({size.images, size.channels}, z.options()), dpooled(de.shape(), z.options());
@@ -190,14 +197,15 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
       });
     });
   });
-  layer_input_gradient(de, layer_of(weights.expand_weight, weights.expand_bias), saved.reduced, dq);
-  layer_input_gradient(dq, layer_of(weights.reduce_weight, weights.reduce_bias), Tensor(), dpooled);
-  layer_weight_gradient(de, saved.reduced, kReluActivation, weight_gradients.expand_weight,
+  fc_input_gradient(de, layer_of(weights.expand_weight, weights.expand_bias), saved.reduced, dq);
+  fc_input_gradient(dq, layer_of(weights.reduce_weight, weights.reduce_bias), Tensor(), dpooled);
+  fc_weight_gradient(de, saved.reduced, kReluActivation, weight_gradients.expand_weight,
                         weight_gradients.expand_bias);
-  layer_weight_gradient(dq, saved.pooled, kNoActivation, weight_gradients.reduce_weight, weight_gradients.reduce_bias);
+  fc_weight_gradient(dq, saved.pooled, kNoActivation, weight_gradients.reduce_weight, weight_gradients.reduce_bias);
+  if (!dx.defined()) return;
   visit_width(fits_vectors({dy, dx}), [&](auto width) {
     const MapLaunch how = map_launch(size, width);
-    launch(input_gradient_kernel<width>, how.grid, how.block, 0, stream, const_map(dy), const_map(gate),
+    launch(squeeze_excite_input_kernel<width>, how.grid, how.block, 0, stream, const_map(dy), const_map(gate),
            const_map(dpooled), size, map_of(dx), accumulate_dx);
   });
 }

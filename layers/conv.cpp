@@ -92,6 +92,10 @@ Feature ConvBatchNorm::forward(const Feature& x, const FeatureSlot* slot) {
   });
 }
 
+Shape ConvBatchNorm::output_shape(const Shape& x) const {
+  return in_module(*this, [&] { return conv2d_output_shape(x, conv_.weight().shape(), conv_.op_options()); });
+}
+
 Linear::Linear(int64_t in_features, int64_t out_features)
     : weight_(zero_parameter({out_features, in_features})), bias_(zero_parameter({out_features})) {
   GHOST_CHECK(in_features > 0 && out_features > 0, "linear layer: in_features ", in_features, " and out_features ",

@@ -65,7 +65,7 @@ class ConvBatchNorm : public Module {
   const std::string& path_name() const override { return name().empty() ? conv_.name() : name(); }
   // slot: where to write, or nullptr for new memory.
   Feature forward(const Feature& x, const FeatureSlot* slot = nullptr);
-  const Conv2d& conv() const { return conv_; }
+  Shape output_shape(const Shape& x) const;
 
  private:
   Conv2d conv_;

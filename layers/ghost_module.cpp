@@ -55,8 +55,7 @@ GhostModule::GhostModule(const GhostModuleOptions& options, const FlavourNumbers
 
 Feature GhostModule::forward(const Feature& x) {
   return in_module(*this, [&] {
-    const Conv2d& conv = primary_conv_.conv();
-    Shape shape = conv2d_output_shape(x.shape(), conv.weight().shape(), conv.op_options());
+    Shape shape = primary_conv_.output_shape(x.shape());
     const int64_t channels = primary_channels_ + cheap_channels_;
     shape.set(-1, channels);
     const FeatureBuffer buffer(shape, x.raw.value().options());

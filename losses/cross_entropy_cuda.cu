@@ -26,7 +26,7 @@ DeviceTargets device_targets(const ClassTargets& targets, double label_smoothing
 }
 
 // Rows of a batch are few; a block walks one.
-__global__ void rows_kernel(ConstMap logits, int64_t rows, int64_t classes, DeviceTargets targets, float* log_sum,
+__global__ void cross_entropy_rows_kernel(ConstMap logits, int64_t rows, int64_t classes, DeviceTargets targets, float* log_sum,
                             float* row_loss) {
   __shared__ float shared[32];
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
@@ -54,7 +54,7 @@ __global__ void rows_kernel(ConstMap logits, int64_t rows, int64_t classes, Devi
   }
 }
 
-__global__ void mean_kernel(const float* row_loss, int64_t rows, float* loss) {
+__global__ void row_mean_kernel(const float* row_loss, int64_t rows, float* loss) {
   __shared__ float shared[32];
   float sum = 0;
   for (int64_t row = threadIdx.x; row < rows; row += kThreads) sum += row_loss[row];
@@ -62,7 +62,7 @@ __global__ void mean_kernel(const float* row_loss, int64_t rows, float* loss) {
   if (threadIdx.x == 0) *loss = sum / static_cast<float>(rows);
 }
 
-__global__ void backward_kernel(ConstMap logits, int64_t rows, int64_t classes, DeviceTargets targets,
+__global__ void cross_entropy_backward_kernel(ConstMap logits, int64_t rows, int64_t classes, DeviceTargets targets,
                                 const float* log_sum, const float* dloss, Map dlogits) {
   const float factor = *dloss / static_cast<float>(rows);
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
@@ -86,9 +86,9 @@ void softmax_cross_entropy_forward(const Tensor& logits, const ClassTargets& tar
   const int64_t rows = logits.pixels(), classes = logits.channels();
   const cudaStream_t stream = current_stream(logits.device());
   const Tensor row_loss({rows}, logits.options());
-  launch(rows_kernel, grid_for(rows, 1), kThreads, 0, stream, const_map(logits), rows, classes,
+  launch(cross_entropy_rows_kernel, grid_for(rows, 1), kThreads, 0, stream, const_map(logits), rows, classes,
          device_targets(targets, label_smoothing, classes), log_sum.data<float>(), row_loss.data<float>());
-  launch(mean_kernel, 1, kThreads, 0, stream, row_loss.data<float>(), rows, loss.data<float>());
+  launch(row_mean_kernel, 1, kThreads, 0, stream, row_loss.data<float>(), rows, loss.data<float>());
 }
 
 void softmax_cross_entropy_backward(const Tensor& logits, const ClassTargets& targets, double label_smoothing,
@@ -96,7 +96,7 @@ void softmax_cross_entropy_backward(const Tensor& logits, const ClassTargets& ta
   require_float32("softmax_cross_entropy", {logits, targets.mix, log_sum, dloss, dlogits});
   if (logits.empty()) return;
   const int64_t rows = logits.pixels(), classes = logits.channels();
-  launch(backward_kernel, grid_for(rows, 1), kThreads, 0, current_stream(logits.device()), const_map(logits), rows,
+  launch(cross_entropy_backward_kernel, grid_for(rows, 1), kThreads, 0, current_stream(logits.device()), const_map(logits), rows,
          classes, device_targets(targets, label_smoothing, classes), log_sum.data<float>(), dloss.data<float>(),
          map_of(dlogits));
 }

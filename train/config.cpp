@@ -40,7 +40,7 @@ class ConfigReader {
   const std::vector<RenamedKey>& renamed_;
   Config config_;
   std::vector<ConfigKey> keys_;
-  std::map<std::string, std::string, std::less<>> given_at_;   // key -> "file:3:7: " where it was last given
+  std::map<std::string, std::string, std::less<>> given_at_;  // key -> "file:3:7: " where it was last given
   std::set<std::string, std::less<>> given_now_, from_file_;  // keys of the source being read; keys the file holds
   std::vector<std::string> problems_, warnings_;
 };
@@ -82,7 +82,8 @@ void ConfigReader::read_yaml(const ConfigSource& source) {
     } else if (value.IsMap()) {
       read_section(source, key.Scalar(), value);
     } else if (!value.IsNull()) {
-      problems_.push_back(str(value_location(source, key, value), "section '", key.Scalar(), "' must be a map of 'key: value'"));
+      problems_.push_back(
+          str(value_location(source, key, value), "section '", key.Scalar(), "' must be a map of 'key: value'"));
     }
   }
   from_file_ = given_now_;
@@ -156,7 +157,8 @@ bool ConfigReader::is_section(std::string_view name) const {
 std::string ConfigReader::current_name(const std::string& name, const std::string& at) {
   for (const RenamedKey& key : renamed_) {
     if (key.old_name != name) continue;
-    if (!at.empty()) warnings_.push_back(str(at, "'", name, "' is now called '", key.new_name, "'; the old name will go"));
+    if (!at.empty())
+      warnings_.push_back(str(at, "'", name, "' is now called '", key.new_name, "'; the old name will go"));
     return std::string(key.new_name);
   }
   return name;
@@ -192,7 +194,8 @@ void ConfigReader::report_unknown(const std::string& name, const std::string& se
   const std::string prefix = section.empty() ? "" : section + ".";
   std::string near = suggestion(name);
   if (!prefix.empty() && near.starts_with(prefix)) near = near.substr(prefix.size());
-  problems_.push_back(str(at, "unknown key '", name.substr(prefix.size()), "'", section.empty() ? "" : " in '" + section + "'",
+  problems_.push_back(str(at, "unknown key '", name.substr(prefix.size()), "'",
+                          section.empty() ? "" : " in '" + section + "'",
                           near.empty() ? "; docs/config.md lists all keys" : "; did you mean '" + near + "'?"));
 }
 
@@ -241,8 +244,8 @@ const std::vector<RenamedKey>& renamed_keys() {
 
 LoadedConfig parse_config(const ConfigSource& source, const std::vector<std::string>& overrides,
                           const std::vector<RenamedKey>& renamed) {
-  GHOST_CHECK(source.text.size() <= kLargestFile, source.source, ": ", source.text.size(), " bytes is too much for a config; ",
-              kLargestFile, " is the most. Is it another kind of file?");
+  GHOST_CHECK(source.text.size() <= kLargestFile, source.source, ": ", source.text.size(),
+              " bytes is too much for a config; ", kLargestFile, " is the most. Is it another kind of file?");
   ConfigReader reader(renamed);
   reader.read_yaml(source);
   reader.read_overrides(overrides);
@@ -279,7 +282,8 @@ std::vector<std::string> join_overrides(const std::vector<std::string>& argument
     const size_t equals = text.find('=');
     value_missing = equals != std::string::npos && equals + 1 == text.size();
     after_lone_equals = argument == "=";
-    list_open = equals != std::string::npos && text.substr(equals + 1).starts_with('[') && text.find(']') == std::string::npos;
+    list_open =
+        equals != std::string::npos && text.substr(equals + 1).starts_with('[') && text.find(']') == std::string::npos;
   }
   return joined;
 }

@@ -1,7 +1,7 @@
 // The config: what a run is told to do. Built-in defaults, then a YAML file, then key=value from the command line.
 //
-// Every key stands once, in config_keys.cpp, with its range, unit and meaning; reading, writing, checking, docs/config.md
-// and "did you mean" all walk that list. A text that is empty means "not given" and is written as null.
+// Every key stands once, in config_keys.cpp, with its range, unit and meaning; reading, writing, checking,
+// docs/config.md and "did you mean" all walk that list. A text that is empty means "not given" and is written as null.
 #pragma once
 
 #include <array>
@@ -138,8 +138,8 @@ const std::vector<RenamedKey>& renamed_keys();
 
 // Reads `path` (empty: defaults only), then applies `overrides` ("train.epochs=3", as join_overrides() makes them).
 // Throws one kUsage Error that lists every problem, a line each: "train.yaml:12:3: unknown key ...". An unreadable file
-// is a kUsage Error too. Relative paths of pictures, class files and weights are taken from the current folder, and where
-// nothing lies there from the config file's folder; a path that exists is made absolute.
+// is a kUsage Error too. Relative paths of pictures, class files and weights are taken from the current folder, and
+// where nothing lies there from the config file's folder; a path that exists is made absolute.
 LoadedConfig load_config(const std::string& path, const std::vector<std::string>& overrides = {});
 
 // The same for a text in memory. `source` stands in messages; `folder` is where relative paths are tried second.

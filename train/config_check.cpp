@@ -19,8 +19,9 @@ bool is_device(const std::string& text) {
 
 void check_pair(std::string_view name, const std::array<double, 2>& pair, std::vector<ConfigConflict>& conflicts) {
   if (pair[0] > pair[1]) {
-    conflicts.push_back({{name}, str("'", name, "' is [", shortest(pair[0]), ", ", shortest(pair[1]),
-                                     "], but the smaller number stands first")});
+    conflicts.push_back({{name},
+                         str("'", name, "' is [", shortest(pair[0]), ", ", shortest(pair[1]),
+                             "], but the smaller number stands first")});
   }
 }
 
@@ -32,17 +33,19 @@ void check_schedule(const Config& c, std::vector<ConfigConflict>& conflicts) {
   }
   const std::vector<int64_t>& steps = c.schedule.step_epochs;
   if (c.schedule.name == "step" && steps.empty() && c.optimizer.min_learning_rate == 0) {
-    conflicts.push_back({{"schedule.name"}, "schedule 'step' needs 'schedule.step_epochs', such as [30, 60, 90], or an "
-                                            "'optimizer.min_learning_rate' above 0 to go down to"});
+    conflicts.push_back({{"schedule.name"},
+                         "schedule 'step' needs 'schedule.step_epochs', such as [30, 60, 90], or an "
+                         "'optimizer.min_learning_rate' above 0 to go down to"});
   }
   if (std::adjacent_find(steps.begin(), steps.end(), std::greater_equal<>()) != steps.end()) {
     conflicts.push_back({{"schedule.step_epochs"}, "the epochs in 'schedule.step_epochs' must rise"});
   }
   if (c.schedule.name != "yolox_cosine" && c.schedule.warmup_epochs >= static_cast<double>(c.train.epochs)) {
-    conflicts.push_back({{"train.epochs", "schedule.warmup_epochs"},
-                         str("'schedule.warmup_epochs' (", shortest(c.schedule.warmup_epochs), ") is not below 'train.epochs' (",
-                             c.train.epochs, "): the learning rate never reaches 'optimizer.learning_rate'"),
-                         false});
+    conflicts.push_back(
+        {{"train.epochs", "schedule.warmup_epochs"},
+         str("'schedule.warmup_epochs' (", shortest(c.schedule.warmup_epochs), ") is not below 'train.epochs' (",
+             c.train.epochs, "): the learning rate never reaches 'optimizer.learning_rate'"),
+         false});
   }
 }
 
@@ -57,7 +60,9 @@ std::vector<ConfigConflict> find_conflicts(const Config& c) {
     conflicts.push_back({{"device"}, str("'device' is '", c.device, "', but must be auto, cpu, cuda or cuda:N")});
   }
   if (c.run_name == "." || c.run_name == ".." || c.run_name.find('/') != std::string::npos) {
-    conflicts.push_back({{"run_name"}, str("'run_name' is '", c.run_name, "', but must be a plain folder name; 'output' says where it lies")});
+    conflicts.push_back(
+        {{"run_name"},
+         str("'run_name' is '", c.run_name, "', but must be a plain folder name; 'output' says where it lies")});
   }
   if (c.output.empty()) conflicts.push_back({{"output"}, "'output' must name a folder, such as runs"});
   return conflicts;

@@ -52,7 +52,8 @@ std::string to_yaml(const Config& config) {
 }
 
 std::string config_markdown() {
-  constexpr std::string_view kHead = "\n| Key | Type | Default | Allowed | Unit | Task | Meaning |\n|---|---|---|---|---|---|---|\n";
+  constexpr std::string_view kHead =
+      "\n| Key | Type | Default | Allowed | Unit | Task | Meaning |\n|---|---|---|---|---|---|---|\n";
   Config defaults;
   std::string grouped, single = "\n## The run\n" + std::string(kHead);
   std::string_view section;

@@ -149,7 +149,8 @@ struct Setter {
   }
   std::string operator()(std::vector<int64_t>* to) const {
     if (!node.IsSequence()) return wrong_type();
-    if (node.size() > kLongestList) return str("'", key.name, "' has ", node.size(), " numbers; ", kLongestList, " is the most");
+    if (node.size() > kLongestList)
+      return str("'", key.name, "' has ", node.size(), " numbers; ", kLongestList, " is the most");
     to->assign(node.size(), 0);
     for (size_t i = 0; i < to->size(); ++i) {
       if (std::string wrong = number(node[i], (*to)[i]); !wrong.empty()) return wrong;
@@ -173,9 +174,8 @@ bool needs_quotes(const std::string& text) {
   std::string lower = text;
   for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   if (std::find(std::begin(kWords), std::end(kWords), lower) != std::end(kWords) || !plain(text[0])) return true;
-  return !std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-    return plain(c) || (c >= '0' && c <= '9') || c == '.' || c == '-';
-  });
+  return !std::all_of(text.begin(), text.end(),
+                      [&](unsigned char c) { return plain(c) || (c >= '0' && c <= '9') || c == '.' || c == '-'; });
 }
 
 std::string quoted(const std::string& text) {

@@ -23,7 +23,8 @@ std::string printable(std::string_view text) {
   for (size_t i = 0; i < result.size(); ++i) {
     const auto byte = static_cast<unsigned char>(result[i]);
     // 0xc2 0x80 to 0xc2 0x9f are UTF-8's second set of control characters.
-    const bool second_set = byte == 0xc2 && i + 1 < result.size() && static_cast<unsigned char>(result[i + 1]) - 0x80u < 0x20u;
+    const bool second_set =
+        byte == 0xc2 && i + 1 < result.size() && static_cast<unsigned char>(result[i + 1]) - 0x80u < 0x20u;
     if (second_set) result[i + 1] = '?';
     if (second_set || byte == 0x7f || (byte < 0x20 && byte != '\n' && byte != '\t')) result[i] = '?';
   }

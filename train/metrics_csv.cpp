@@ -62,7 +62,8 @@ void append_durably(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-MetricsCsv::MetricsCsv(std::string path, std::vector<std::string> columns) : path_(std::move(path)), columns_(std::move(columns)) {
+MetricsCsv::MetricsCsv(std::string path, std::vector<std::string> columns)
+    : path_(std::move(path)), columns_(std::move(columns)) {
   if (!std::filesystem::exists(path_)) {
     write_file_atomically(path_, text());
     return;
@@ -75,8 +76,9 @@ MetricsCsv::MetricsCsv(std::string path, std::vector<std::string> columns) : pat
   content.resize(whole);
 
   const std::vector<std::string> lines = split(content, '\n');
-  GHOST_CHECK(lines[0] + '\n' == join(columns_), "'", path_, "' has the columns '", lines[0], "', but this run writes '",
-              join(columns_).substr(0, join(columns_).size() - 1), "'. Move the file away, or use another run folder.");
+  GHOST_CHECK(lines[0] + '\n' == join(columns_), "'", path_, "' has the columns '", lines[0],
+              "', but this run writes '", join(columns_).substr(0, join(columns_).size() - 1),
+              "'. Move the file away, or use another run folder.");
   for (size_t i = 1; i + 1 < lines.size(); ++i) {
     std::vector<std::string> cells = split(lines[i], ',');
     GHOST_CHECK(cells.size() == columns_.size(), path_, ":", i + 1, ": ", cells.size(), " values for ", columns_.size(),

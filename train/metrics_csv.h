@@ -10,8 +10,8 @@ namespace ghost {
 
 class MetricsCsv {
  public:
-  // Opens `path`, or makes it with a header. An existing file must have the same columns, else kUsage; a last row that a
-  // kill left unfinished is dropped. Column names hold no comma, quote or line break.
+  // Opens `path`, or makes it with a header. An existing file must have the same columns, else kUsage; a last row that
+  // a kill left unfinished is dropped. Column names hold no comma, quote or line break.
   MetricsCsv(std::string path, std::vector<std::string> columns);
 
   // Adds a row; columns that are not named stay empty, a name that is no column is our bug. On disk when it returns, so

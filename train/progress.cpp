@@ -68,7 +68,8 @@ std::string Progress::text(bool bar) const {
   // A line as wide as the terminal would break; where even the numbers are too long they are cut.
   const int columns = log_.columns() - 1;
   const int width = std::min(30, columns - static_cast<int>(options_.label.size() + tail.size()) - 4);
-  const double share = options_.steps > 0 ? std::min(1.0, static_cast<double>(state_.step) / static_cast<double>(options_.steps)) : 1;
+  const double share =
+      options_.steps > 0 ? std::min(1.0, static_cast<double>(state_.step) / static_cast<double>(options_.steps)) : 1;
   const std::string line = options_.label + " " + (width >= 5 ? bar_text(share, width) + " " : "") + tail;
   return line.substr(0, static_cast<size_t>(std::max(columns, 0)));
 }

@@ -12,7 +12,8 @@ namespace ghost {
 namespace {
 
 // Okabe and Ito's colours: told apart by colour-blind readers too.
-constexpr std::array<const char*, 7> kColors{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
+constexpr std::array<const char*, 7> kColors{"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                             "#e69f00", "#56b4e9", "#000000"};
 
 // A coordinate: two decimals are finer than any screen.
 std::string at(double value) {
@@ -28,8 +29,9 @@ std::string label(double value) {
 }
 
 std::string svg_file(double width, double height, const std::string& body) {
-  return str("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", at(width), "\" height=\"", at(height), "\" viewBox=\"0 0 ",
-             at(width), " ", at(height), "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n",
+  return str("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", at(width), "\" height=\"", at(height),
+             "\" viewBox=\"0 0 ", at(width), " ", at(height),
+             "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n",
              "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n", body, "</svg>\n");
 }
 
@@ -38,7 +40,8 @@ std::string text_at(double x, double y, std::string_view attributes, std::string
 }
 
 std::string line_between(double x1, double y1, double x2, double y2, const char* color) {
-  return str("<line x1=\"", at(x1), "\" y1=\"", at(y1), "\" x2=\"", at(x2), "\" y2=\"", at(y2), "\" stroke=\"", color, "\"/>\n");
+  return str("<line x1=\"", at(x1), "\" y1=\"", at(y1), "\" x2=\"", at(x2), "\" y2=\"", at(y2), "\" stroke=\"", color,
+             "\"/>\n");
 }
 
 // The extent of some numbers, never empty.
@@ -84,8 +87,12 @@ struct Frame {
   double right_edge() const { return kPlotWidth - kRight; }
   double top_edge() const { return top + kTop; }
   double bottom_edge() const { return top + kPlotHeight - kBottom; }
-  double to_x(double value) const { return left_edge() + (value - x.low) / (x.high - x.low) * (right_edge() - left_edge()); }
-  double to_y(double value) const { return bottom_edge() - (value - y.low) / (y.high - y.low) * (bottom_edge() - top_edge()); }
+  double to_x(double value) const {
+    return left_edge() + (value - x.low) / (x.high - x.low) * (right_edge() - left_edge());
+  }
+  double to_y(double value) const {
+    return bottom_edge() - (value - y.low) / (y.high - y.low) * (bottom_edge() - top_edge());
+  }
 };
 
 bool drawable(const Curve& curve, size_t i) {
@@ -106,9 +113,11 @@ std::string axes(const Plot& plot, const Frame& f) {
   out += line_between(f.left_edge(), f.bottom_edge(), f.right_edge(), f.bottom_edge(), "#222222");
   out += line_between(f.left_edge(), f.top_edge(), f.left_edge(), f.bottom_edge(), "#222222");
   const double middle_x = (f.left_edge() + f.right_edge()) / 2, middle_y = (f.top_edge() + f.bottom_edge()) / 2;
-  out += text_at(middle_x, f.top_edge() - 14, "text-anchor=\"middle\" font-size=\"15\" font-weight=\"bold\"", plot.title);
+  out +=
+      text_at(middle_x, f.top_edge() - 14, "text-anchor=\"middle\" font-size=\"15\" font-weight=\"bold\"", plot.title);
   out += text_at(middle_x, f.bottom_edge() + 38, "text-anchor=\"middle\"", plot.x_label);
-  out += text_at(18, middle_y, str("text-anchor=\"middle\" transform=\"rotate(-90 18 ", at(middle_y), ")\""), plot.y_label);
+  out += text_at(18, middle_y, str("text-anchor=\"middle\" transform=\"rotate(-90 18 ", at(middle_y), ")\""),
+                 plot.y_label);
   return out;
 }
 
@@ -116,7 +125,8 @@ std::string curve_lines(const Curve& curve, const Frame& f, const char* color) {
   std::string out, points;
   size_t count = 0;
   const auto end_piece = [&] {
-    if (count > 1) out += str("<polyline fill=\"none\" stroke=\"", color, "\" stroke-width=\"2\" points=\"", points, "\"/>\n");
+    if (count > 1)
+      out += str("<polyline fill=\"none\" stroke=\"", color, "\" stroke-width=\"2\" points=\"", points, "\"/>\n");
     points.clear();
     count = 0;
   };
@@ -149,7 +159,8 @@ std::string draw_plot(const Plot& plot, double top) {
   frame.y.close(0.05);
   std::string out = axes(plot, frame);
   if (empty) {
-    out += text_at((kLeft + kPlotWidth - kRight) / 2, top + kPlotHeight / 2, "text-anchor=\"middle\" fill=\"#777777\"", "no data");
+    out += text_at((kLeft + kPlotWidth - kRight) / 2, top + kPlotHeight / 2, "text-anchor=\"middle\" fill=\"#777777\"",
+                   "no data");
   }
   for (size_t i = 0; i < plot.curves.size(); ++i) {
     const char* color = kColors[i % kColors.size()];
@@ -194,14 +205,16 @@ std::string svg_confusion(const std::vector<std::string>& classes, const std::ve
   const double cell = std::clamp(640.0 / static_cast<double>(std::max<size_t>(n, 1)), 1.0, 44.0);
   const bool names = cell >= 9, numbers = cell >= 26;
   const double left = names ? 210 : 50, top = names ? 220 : 70, side = cell * static_cast<double>(n);
-  std::string out = text_at(left, 24, "font-size=\"15\" font-weight=\"bold\"", "Confusion matrix (colour: share of the true class)");
+  std::string out =
+      text_at(left, 24, "font-size=\"15\" font-weight=\"bold\"", "Confusion matrix (colour: share of the true class)");
   out += text_at(left, 44, "", "columns: predicted class; rows: true class");
   for (size_t row = 0; row < n; ++row) {
     const double y = top + cell * static_cast<double>(row), center = cell / 2;
     if (names) {
       const double x = left + cell * static_cast<double>(row) + center;
       out += text_at(left - 6, y + center + 4, "text-anchor=\"end\"", short_name(classes[row]));
-      out += text_at(x + 4, top - 6, str("transform=\"rotate(-60 ", at(x + 4), " ", at(top - 6), ")\""), short_name(classes[row]));
+      out += text_at(x + 4, top - 6, str("transform=\"rotate(-60 ", at(x + 4), " ", at(top - 6), ")\""),
+                     short_name(classes[row]));
     }
     int64_t total = 0;
     for (size_t column = 0; column < n; ++column) total += counts[row * n + column];
@@ -228,7 +241,11 @@ std::string xml_text(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    const size_t length = byte < 0x80 ? 1 : byte >= 0xc2 && byte < 0xe0 ? 2 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xf0 && byte < 0xf5 ? 4 : 0;
+    const size_t length = byte < 0x80                   ? 1
+                          : byte >= 0xc2 && byte < 0xe0 ? 2
+                          : byte >= 0xe0 && byte < 0xf0 ? 3
+                          : byte >= 0xf0 && byte < 0xf5 ? 4
+                                                        : 0;
     bool valid = length > 0 && i + length <= text.size();
     uint32_t code = length == 1 ? byte : byte & (0x7fu >> length);
     for (size_t k = 1; valid && k < length; ++k) {
@@ -238,8 +255,8 @@ std::string xml_text(std::string_view text) {
     }
     // Too long a form, a surrogate, beyond Unicode, or a character that XML does not allow.
     constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    valid = valid && code >= kSmallest[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) && code >= 0x20 &&
-            (code < 0x7f || code > 0x9f) && code != 0xfffe && code != 0xffff;
+    valid = valid && code >= kSmallest[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) &&
+            code >= 0x20 && (code < 0x7f || code > 0x9f) && code != 0xfffe && code != 0xffff;
     if (!valid) {
       out += '?';
       ++i;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/atomic_file.h"
+#include "data/draw.h"
 #include "data/image_write.h"
 #include "train/classify_data.h"
 #include "train/interrupt.h"
@@ -181,8 +182,15 @@ void Trainer::keep_epoch() {
 }
 
 void Trainer::draw_batch(const Batch& batch) {
-  const std::string name = fmt::format("train_batch_{}.jpg", state_.step);
-  write_batch_picture(folder_.plot_file(name), batch, run_.training->preprocess(), run_.card.classes);
+  const auto name_of_label = [&](const Tensor& labels, int64_t i) {
+    return run_.card.classes[static_cast<size_t>(labels.data<int64_t>()[i])];
+  };
+  std::vector<std::string> captions;
+  for (int64_t i = 0; i < batch.size(); ++i)
+    captions.push_back(batch.mix < 1 ? fmt::format("{:.2f} {} + {}", batch.mix, name_of_label(batch.labels, i), name_of_label(batch.labels_b, i))
+                                     : name_of_label(batch.labels, i));
+  write_image(folder_.plot_file(fmt::format("train_batch_{}.jpg", state_.step)),
+              batch_mosaic(batch.images, captions, run_.training->preprocess()));
 }
 
 void Trainer::draw_curves() const {

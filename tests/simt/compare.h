@@ -40,9 +40,9 @@ struct MapOptions {
   DType dtype = DType::kFloat32;
 };
 
-// A tensor that is a view of a wider one. Around it (rows before and after, channels beside) lie NaNs that are no kernel's
-// business: a read of them shows as NaN, a write fails the test when this goes out of scope, and AddressSanitizer names
-// the line of either.
+// A tensor that is a view of a wider one. Around it (rows before and after, channels beside) lie NaNs that are no
+// kernel's business: a read of them shows as NaN, a write fails the test when this goes out of scope, and
+// AddressSanitizer names the line of either.
 class Surrounded {
  public:
   Surrounded(const Shape& shape, const MapOptions& options) {
@@ -66,7 +66,7 @@ class Surrounded {
   Surrounded(Surrounded&&) = default;
   Surrounded& operator=(Surrounded&&) = delete;
   ~Surrounded() {
-    if (!whole_.defined()) return;  // moved from
+    if (whole_.storage() == nullptr) return;  // moved from
     for_gaps([&](char* begin, [[maybe_unused]] char* end) {
 #ifdef GHOST_SIMT_ASAN
       __asan_unpoison_memory_region(begin, end - begin);
@@ -103,7 +103,10 @@ class Surrounded {
     static constexpr uint32_t k4 = 0x7fadbeefu;
     static constexpr uint16_t k2 = 0x7fad;
     static constexpr uint8_t k1 = 0xa5;
-    return size_ == 8 ? static_cast<const void*>(&k8) : size_ == 4 ? static_cast<const void*>(&k4) : size_ == 2 ? static_cast<const void*>(&k2) : &k1;
+    return size_ == 8   ? static_cast<const void*>(&k8)
+           : size_ == 4 ? static_cast<const void*>(&k4)
+           : size_ == 2 ? static_cast<const void*>(&k2)
+                        : &k1;
   }
 
   Tensor whole_, view_;

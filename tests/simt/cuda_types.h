@@ -16,8 +16,8 @@
 #define __grid_constant__
 
 // Static shared memory is a static variable (one block runs at a time) in a section of its own, which shared_memory.ld
-// bounds, so that it can be poisoned before every block. g++ forgets a section attribute inside of templates, but not this
-// one, which puts the variable into .noinit.
+// bounds, so that it can be poisoned before every block. g++ forgets a section attribute inside of templates, but not
+// this one, which puts the variable into .noinit.
 #if defined(__clang__)
 #define __shared__ static __attribute__((section("ghost_shared")))
 #else
@@ -31,14 +31,22 @@ struct dim3 {
 };
 
 // name1 .. name4 with make_ functions; alignments are those of nvcc.
-#define GHOST_SIMT_VECTOR_TYPES(name, T, align2, align4)                                    \
-  struct name##1 { T x; };                                                                  \
-  struct alignas(align2) name##2 { T x, y; };                                               \
-  struct name##3 { T x, y, z; };                                                            \
-  struct alignas(align4) name##4 { T x, y, z, w; };                                         \
-  inline name##1 make_##name##1(T x) { return {x}; }                                        \
-  inline name##2 make_##name##2(T x, T y) { return {x, y}; }                                \
-  inline name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; }                        \
+#define GHOST_SIMT_VECTOR_TYPES(name, T, align2, align4)             \
+  struct name##1 {                                                   \
+    T x;                                                             \
+  };                                                                 \
+  struct alignas(align2) name##2 {                                   \
+    T x, y;                                                          \
+  };                                                                 \
+  struct name##3 {                                                   \
+    T x, y, z;                                                       \
+  };                                                                 \
+  struct alignas(align4) name##4 {                                   \
+    T x, y, z, w;                                                    \
+  };                                                                 \
+  inline name##1 make_##name##1(T x) { return {x}; }                 \
+  inline name##2 make_##name##2(T x, T y) { return {x, y}; }         \
+  inline name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; } \
   inline name##4 make_##name##4(T x, T y, T z, T w) { return {x, y, z, w}; }
 
 GHOST_SIMT_VECTOR_TYPES(char, signed char, 2, 4)
@@ -101,7 +109,9 @@ inline cudaError_t cudaGetDevice(int* device) {
   *device = 0;
   return cudaSuccess;
 }
-inline const char* cudaGetErrorString(cudaError_t status) { return status == cudaSuccess ? "no error" : "invalid value"; }
+inline const char* cudaGetErrorString(cudaError_t status) {
+  return status == cudaSuccess ? "no error" : "invalid value";
+}
 
 template <class... Params>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute attribute, int value) {

@@ -66,7 +66,8 @@ T shuffle(unsigned mask, T value, int source, const GhostSimtPlace& where) {
 
 // `width` cuts the warp into groups; a source outside of the caller's group means the caller's own value.
 template <class T>
-T __shfl_sync(unsigned mask, T value, int source, int width = 32, const GhostSimtPlace& where = GhostSimtPlace::current()) {
+T __shfl_sync(unsigned mask, T value, int source, int width = 32,
+              const GhostSimtPlace& where = GhostSimtPlace::current()) {
   const int base = ghost::simt::detail::lane() & ~(width - 1);
   return ghost::simt::detail::shuffle(mask, value, base + (source & (width - 1)), where);
 }
@@ -109,11 +110,11 @@ T atomic_update(T* p, const Change& change) {
   inline T name(T* p, T value) {                                                              \
     return ghost::simt::detail::atomic_update(p, [value](T old) -> T { return expression; }); \
   }
-#define GHOST_SIMT_INTEGER_ATOMICS(T)                       \
+#define GHOST_SIMT_INTEGER_ATOMICS(T)                        \
   GHOST_SIMT_ATOMIC(atomicMax, T, old > value ? old : value) \
   GHOST_SIMT_ATOMIC(atomicMin, T, old < value ? old : value) \
-  GHOST_SIMT_ATOMIC(atomicAnd, T, old& value)               \
-  GHOST_SIMT_ATOMIC(atomicOr, T, old | value)               \
+  GHOST_SIMT_ATOMIC(atomicAnd, T, old& value)                \
+  GHOST_SIMT_ATOMIC(atomicOr, T, old | value)                \
   GHOST_SIMT_ATOMIC(atomicXor, T, old ^ value)
 GHOST_SIMT_ATOMIC(atomicAdd, int, static_cast<int>(static_cast<unsigned>(old) + static_cast<unsigned>(value)))
 GHOST_SIMT_ATOMIC(atomicAdd, unsigned, old + value)
@@ -130,12 +131,12 @@ GHOST_SIMT_INTEGER_ATOMICS(unsigned long long)
 #undef GHOST_SIMT_INTEGER_ATOMICS
 #undef GHOST_SIMT_ATOMIC
 
-#define GHOST_SIMT_EXCHANGE(T)                                                         \
-  inline T atomicExch(T* p, T value) {                                                 \
-    return ghost::simt::detail::atomic_update(p, [value](T) { return value; });        \
+#define GHOST_SIMT_EXCHANGE(T)                                                  \
+  inline T atomicExch(T* p, T value) {                                          \
+    return ghost::simt::detail::atomic_update(p, [value](T) { return value; }); \
   }
-#define GHOST_SIMT_COMPARE(T)                                                                                        \
-  inline T atomicCAS(T* p, T compare, T value) {                                                                     \
+#define GHOST_SIMT_COMPARE(T)                                                                                       \
+  inline T atomicCAS(T* p, T compare, T value) {                                                                    \
     return ghost::simt::detail::atomic_update(p, [compare, value](T old) { return old == compare ? value : old; }); \
   }
 GHOST_SIMT_EXCHANGE(int)
@@ -151,15 +152,25 @@ GHOST_SIMT_COMPARE(unsigned short)
 
 // --- loads and stores with a cache hint ---
 template <class T>
-T __ldg(const T* p) { return *p; }
+T __ldg(const T* p) {
+  return *p;
+}
 template <class T>
-T __ldcs(const T* p) { return *p; }
+T __ldcs(const T* p) {
+  return *p;
+}
 template <class T>
-T __ldcg(const T* p) { return *p; }
+T __ldcg(const T* p) {
+  return *p;
+}
 template <class T>
-void __stcs(T* p, T value) { *p = value; }
+void __stcs(T* p, T value) {
+  *p = value;
+}
 template <class T>
-void __stcg(T* p, T value) { *p = value; }
+void __stcg(T* p, T value) {
+  *p = value;
+}
 
 // --- mathematics ---
 // The __f*_rn functions are never contracted into an fma; the empty asm keeps the compiler from doing so.
@@ -216,8 +227,8 @@ inline int __clzll(long long a) { return std::countl_zero(static_cast<unsigned l
 inline int __ffs(int a) { return a == 0 ? 0 : std::countr_zero(static_cast<unsigned>(a)) + 1; }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>((uint64_t{a} * b) >> 32); }
 
-#define GHOST_SIMT_MIN_MAX(T)                         \
-  inline T min(T a, T b) { return b < a ? b : a; }    \
+#define GHOST_SIMT_MIN_MAX(T)                      \
+  inline T min(T a, T b) { return b < a ? b : a; } \
   inline T max(T a, T b) { return a < b ? b : a; }
 GHOST_SIMT_MIN_MAX(int)
 GHOST_SIMT_MIN_MAX(unsigned)

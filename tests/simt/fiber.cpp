@@ -92,7 +92,8 @@ Fiber* Fiber::previous_ = nullptr;
 
 Fiber::Fiber(void (*entry)()) : entry_(entry) {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* mapping = mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* mapping =
+      mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) throw std::bad_alloc();
   mprotect(mapping, page, PROT_NONE);
   mapping_ = static_cast<char*>(mapping);

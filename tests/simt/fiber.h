@@ -38,7 +38,7 @@ class Fiber {
   size_t stack_size_ = 0;
   [[maybe_unused]] void* fake_stack_ = nullptr;  // AddressSanitizer's
   [[maybe_unused]] void* tsan_ = nullptr;        // ThreadSanitizer's
-  static Fiber* previous_;      // who switched here
+  static Fiber* previous_;                       // who switched here
 #if !defined(__x86_64__) && !defined(__aarch64__)
   ucontext_t context_{};
 #endif

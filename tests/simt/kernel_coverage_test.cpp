@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
-// The function that a declaration beginning with `__global__` declares: the word before the first parenthesis that is not
+// The function that a declaration beginning with `__global__` declares: the word before the first parenthesis that is
+// not
 // __launch_bounds__'. "" where there is none.
 std::string declared_name(const std::string& text, size_t at) {
   while (at < text.size()) {
@@ -65,7 +66,8 @@ class KernelCoverage : public testing::Environment {
     std::set<std::string> run;
     for (const simt::KernelRun& kernel : simt::kernels_run()) run.insert(kernel.name);
     for (const auto& [name, file] : kernels_in(GHOST_SOURCE_DIR))
-      if (!run.contains(name)) ADD_FAILURE() << file << ": kernel '" << name << "' was launched by no case in tests/simt";
+      if (!run.contains(name))
+        ADD_FAILURE() << file << ": kernel '" << name << "' was launched by no case in tests/simt";
   }
 };
 [[maybe_unused]] const testing::Environment* const coverage = testing::AddGlobalTestEnvironment(new KernelCoverage);
@@ -73,14 +75,16 @@ class KernelCoverage : public testing::Environment {
 TEST(KernelCoverage, FindsDeclarations) {
   const fs::path root = fs::path(testing::TempDir()) / "kernel_coverage";
   fs::create_directories(root / "kernels");
-  std::ofstream(root / "kernels" / "a.cu") << "__global__ void plain_kernel(int x) {}\n"
-                                              "template <int N>\n__global__ void __launch_bounds__(256) bounded_kernel(int x) {}\n"
-                                              "__global__ __launch_bounds__(kThreads, 2) void\nsplit_kernel(int x) {}\n"
-                                              "// a __global__ void mentioned_kernel(int x)\n"
-                                              "void host_function(int x) {}\n";
+  std::ofstream(root / "kernels" / "a.cu")
+      << "__global__ void plain_kernel(int x) {}\n"
+         "template <int N>\n__global__ void __launch_bounds__(256) bounded_kernel(int x) {}\n"
+         "__global__ __launch_bounds__(kThreads, 2) void\nsplit_kernel(int x) {}\n"
+         "// a __global__ void mentioned_kernel(int x)\n"
+         "void host_function(int x) {}\n";
   const auto kernels = kernels_in(root);
   EXPECT_EQ(kernels.size(), 3u);
-  EXPECT_TRUE(kernels.contains("plain_kernel") && kernels.contains("bounded_kernel") && kernels.contains("split_kernel"));
+  EXPECT_TRUE(kernels.contains("plain_kernel") && kernels.contains("bounded_kernel") &&
+              kernels.contains("split_kernel"));
   fs::remove_all(root);
 }
 

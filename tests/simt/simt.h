@@ -1,8 +1,9 @@
-// Runs CUDA kernels on the CPU. A .cu file that includes core/launch.h compiles as plain C++ under -DGHOST_SIMT; launch()
-// then runs one block after another, each CUDA thread as a cooperative fiber that gives way at barriers and warp functions.
+// Runs CUDA kernels on the CPU. A .cu file that includes core/launch.h compiles as plain C++ under -DGHOST_SIMT;
+// launch() then runs one block after another, each CUDA thread as a cooperative fiber that gives way at barriers and
+// warp functions.
 //
-// To add a case: write tests/simt/<thing>_test.cpp. The .cu files are compiled with cuda=simt, so the host functions of a
-// kernel, ghost::cuda::relu_forward(...), are ghost::simt::relu_forward(...) here and take CPU tensors:
+// To add a case: write tests/simt/<thing>_test.cpp. The .cu files are compiled with cuda=simt, so the host functions of
+// a kernel, ghost::cuda::relu_forward(...), are ghost::simt::relu_forward(...) here and take CPU tensors:
 //
 //   TEST(ReluSimt, MatchesCpu) {
 //     simt::for_each_order([] {                               // threads up, down, random: a missing barrier shows
@@ -14,8 +15,8 @@
 //   }
 // with tests/simt/compare.h. Small shapes, odd sizes, many kinds: a thread costs about 40 ns. kernel_coverage_test.cpp
 // fails when a kernel of the project is launched by no case. Before each block shared memory holds NaN. Reported as
-// simt::KernelError with kernel, block and thread: divergent barriers, shuffles with lanes that never come or have exited,
-// misaligned vector accesses, launches beyond the limits. Write `alignas(16) __shared__ T x[n]` in this order.
+// simt::KernelError with kernel, block and thread: divergent barriers, shuffles with lanes that never come or have
+// exited, misaligned vector accesses, launches beyond the limits. Write `alignas(16) __shared__ T x[n]` in this order.
 #pragma once
 
 #include <string>

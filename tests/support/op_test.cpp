@@ -47,8 +47,13 @@ Result run(const OpCase& op_case, const std::vector<Tensor>& inputs, const Tenso
   TapeScope tape;
   const Variable output = op_case.op(variables);
   result.value = output.value().to_vector();
-  if (op_case.gradient && recording(variables))
-    tape.tape().backward(output, functional_weights(output.shape(), op_case, options));
+  if (recording(variables)) {
+    const Tensor dy = functional_weights(output.shape(), op_case, options);
+    // One node more, so that an op may return its input and gets a dy of its own, which it may overwrite.
+    const Variable last = record("functional", {output}, output.value(),
+                                 [](const Tensor& weights, Gradients& grads) { grads.set(0, weights.clone()); });
+    tape.tape().backward(last, dy);
+  }
   for (const Variable& variable : variables) {
     const bool asked = variable.requires_grad() && variable.grad().defined();
     result.gradients.push_back(asked ? variable.grad().to_vector() : std::vector<double>());
@@ -125,23 +130,18 @@ void check_op(const OpCase& op_case) {
           op_case.float32_gradient_limit, what + ", float32 against float64");
 }
 
-void check_op_on_cuda(const OpCase& op_case) {
+void check_ops_on_cuda(const std::vector<OpCase>& cases) {
   if (const std::string reason = cuda_unavailable_reason(); !reason.empty()) GTEST_SKIP() << reason;
-  const std::vector<Tensor> inputs = draw_inputs(op_case);
-  const Result cpu = run(op_case, inputs, {DType::kFloat64, Device::cpu()});
-  compare(run(op_case, inputs, {DType::kFloat32, Device::cuda()}), cpu, op_case.cuda_limit, op_case.cuda_limit,
-          describe(op_case) + ", float32 on cuda against float64 on cpu");
+  for (const OpCase& op_case : cases) {
+    const std::vector<Tensor> inputs = draw_inputs(op_case);
+    const Result cpu = run(op_case, inputs, {DType::kFloat64, Device::cpu()});
+    compare(run(op_case, inputs, {DType::kFloat32, Device::cuda()}), cpu, op_case.cuda_limit, op_case.cuda_limit,
+            describe(op_case) + ", float32 on cuda against float64 on cpu");
+  }
 }
 
-std::vector<OpTestParam> on_each_device(const std::vector<OpCase>& cases) {
-  std::vector<OpTestParam> params;
-  for (const bool on_cuda : {false, true})
-    for (const OpCase& op_case : cases) params.push_back({op_case, on_cuda});
-  return params;
-}
-
-std::string op_test_name(const testing::TestParamInfo<OpTestParam>& info) {
-  std::string name = info.param.op_case.name + (info.param.on_cuda ? "_cuda" : "_cpu");
+std::string op_test_name(const testing::TestParamInfo<OpCase>& info) {
+  std::string name = info.param.name;
   for (char& c : name)
     if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
   return name;

@@ -1,5 +1,5 @@
 // The test of an operation: value against an independent reference, gradient against finite differences, float32 against
-// float64, CUDA against the CPU. One row of a table is one test on each device:
+// float64, CUDA against the CPU. One row of a table is one test on the CPU, all rows together one on CUDA:
 //
 //   GHOST_OP_TESTS(Pool, {{.name = "one_pixel",
 //                          .inputs = {{.shape = {2, 1, 1, 3}, .pitched = true}},
@@ -46,28 +46,19 @@ inline std::ostream& operator<<(std::ostream& out, const OpCase& op_case) { retu
 // On the CPU: float64 value against the reference (1e-10) and gradient of a random linear functional of the output against
 // central differences (1e-6); float32 value and gradient against float64's.
 void check_op(const OpCase& op_case);
-// On CUDA: float32 value and gradient against float64 on the CPU. Skips the test, saying why, where CUDA is not usable.
-void check_op_on_cuda(const OpCase& op_case);
+// On CUDA: float32 value and gradient of every case against float64 on the CPU. Skips the test, saying why, where CUDA is
+// not usable.
+void check_ops_on_cuda(const std::vector<OpCase>& cases);
 
-struct OpTestParam {
-  OpCase op_case;
-  bool on_cuda = false;
-};
-std::vector<OpTestParam> on_each_device(const std::vector<OpCase>& cases);
-std::string op_test_name(const testing::TestParamInfo<OpTestParam>& info);
-inline void PrintTo(const OpTestParam& param, std::ostream* out) {
-  *out << param.op_case.name << (param.on_cuda ? " on cuda" : " on cpu");
-}
-
-class OpTest : public testing::TestWithParam<OpTestParam> {};
+class OpTest : public testing::TestWithParam<OpCase> {};
+std::string op_test_name(const testing::TestParamInfo<OpCase>& info);
 
 }  // namespace ghost::test
 
 // Variadic, so that a braced table can be written in place.
-#define GHOST_OP_TESTS(suite, ...)                                                                                     \
-  class suite : public ::ghost::test::OpTest {};                                                                       \
-  TEST_P(suite, Check) {                                                                                               \
-    GetParam().on_cuda ? ::ghost::test::check_op_on_cuda(GetParam().op_case) : ::ghost::test::check_op(GetParam().op_case); \
-  }                                                                                                                    \
-  INSTANTIATE_TEST_SUITE_P(Op, suite, testing::ValuesIn(::ghost::test::on_each_device(__VA_ARGS__)),                   \
-                           ::ghost::test::op_test_name)
+#define GHOST_OP_TESTS(suite, ...)                                                                    \
+  std::vector<::ghost::test::OpCase> suite##Table() { return __VA_ARGS__; }                           \
+  class suite : public ::ghost::test::OpTest {};                                                      \
+  TEST_P(suite, OnCpu) { ::ghost::test::check_op(GetParam()); }                                       \
+  INSTANTIATE_TEST_SUITE_P(Op, suite, testing::ValuesIn(suite##Table()), ::ghost::test::op_test_name); \
+  TEST(suite##OnCuda, AllCases) { ::ghost::test::check_ops_on_cuda(suite##Table()); }

@@ -93,8 +93,8 @@ TEST(Config, EmptyTextGivesDefaults) {
 }
 
 TEST(Config, CommandLineWinsOverFile) {
-  const Config c = parse(kSample, {"train.epochs=5", "data.train=/a: b # c", "schedule.step_epochs=[1, 2]", "run_name=",
-                                   "augment.ratio=[1,1]", "model.replace_head=true"})
+  const Config c = parse(kSample, {"train.epochs=5", "data.train=/a: b # c", "schedule.step_epochs=[1, 2]",
+                                   "run_name=", "augment.ratio=[1,1]", "model.replace_head=true"})
                        .config;
   EXPECT_EQ(c.train.epochs, 5);
   EXPECT_EQ(c.data.train, "/a: b # c");
@@ -113,7 +113,8 @@ TEST(Config, NamesPlaceAndNearKey) {
   EXPECT_EQ(problem("", {"lr=0.1"}), "command line: unknown key 'lr'; did you mean 'optimizer.learning_rate'?");
   EXPECT_EQ(problem("", {"optimiser.learning_rate=0.1"}),
             "command line: unknown key 'optimiser.learning_rate'; did you mean 'optimizer.learning_rate'?");
-  EXPECT_EQ(problem("", {"trian.batch=3"}), "command line: unknown key 'trian.batch'; did you mean 'train.batch_size'?");
+  EXPECT_EQ(problem("", {"trian.batch=3"}),
+            "command line: unknown key 'trian.batch'; did you mean 'train.batch_size'?");
   EXPECT_THAT(problem("", {"zzzzzzzz=1"}), HasSubstr("unknown key 'zzzzzzzz'; docs/config.md"));
 }
 
@@ -137,13 +138,16 @@ TEST(Config, RefusesWrongTypes) {
 
 TEST(Config, RefusesValuesOutOfRange) {
   EXPECT_EQ(problem("train: {epochs: 0}"), "a.yaml:1:17: 'train.epochs' is 0, but must be 1 to 1000000 epochs");
-  EXPECT_EQ(problem("optimizer: {learning_rate: 0}"), "a.yaml:1:28: 'optimizer.learning_rate' is 0, but must be above 0");
+  EXPECT_EQ(problem("optimizer: {learning_rate: 0}"),
+            "a.yaml:1:28: 'optimizer.learning_rate' is 0, but must be above 0");
   EXPECT_EQ(problem("", {"ema.decay=1"}), "command line: 'ema.decay' is 1, but must be 0 to below 1");
-  EXPECT_EQ(problem("schedule: {name: cosinus}"),
-            "a.yaml:1:18: 'schedule.name' is 'cosinus', but must be cosine, step, constant or yolox_cosine; did you mean "
-            "'cosine'?");
+  EXPECT_EQ(
+      problem("schedule: {name: cosinus}"),
+      "a.yaml:1:18: 'schedule.name' is 'cosinus', but must be cosine, step, constant or yolox_cosine; did you mean "
+      "'cosine'?");
   EXPECT_THAT(problem("input: {std: [0.2, 0.2, 0]}"), HasSubstr("'input.std' is 0, but must be above 0 to 10"));
-  EXPECT_THAT(problem("device: gpu"), HasSubstr("a.yaml:1:9: 'device' is 'gpu', but must be auto, cpu, cuda or cuda:N"));
+  EXPECT_THAT(problem("device: gpu"),
+              HasSubstr("a.yaml:1:9: 'device' is 'gpu', but must be auto, cpu, cuda or cuda:N"));
   EXPECT_THAT(problem("run_name: ../x"), HasSubstr("plain folder name"));
 }
 
@@ -174,10 +178,12 @@ TEST(Config, ListsAllProblemsAtOnce) {
 TEST(Config, RefusesBrokenYaml) {
   EXPECT_THAT(problem("train: {epochs: 3\n"), HasSubstr("not valid YAML"));
   EXPECT_THAT(problem("a: b: c\n"), HasSubstr("a.yaml:1:"));
-  EXPECT_EQ(problem("task: classify\n---\ntask: classify\n"), "a.yaml:2:1: not valid YAML: one document is read, and something follows it here");
+  EXPECT_EQ(problem("task: classify\n---\ntask: classify\n"),
+            "a.yaml:2:1: not valid YAML: one document is read, and something follows it here");
   EXPECT_THAT(problem(", task: classify"), HasSubstr("something follows it here"));
   EXPECT_THAT(problem("", {"augment.ratio=[1, 2], 3"}), HasSubstr("is not valid YAML"));
-  EXPECT_THAT(problem("", {"train.epochs=[1"}), HasSubstr("command line: the value of 'train.epochs' is not valid YAML"));
+  EXPECT_THAT(problem("", {"train.epochs=[1"}),
+              HasSubstr("command line: the value of 'train.epochs' is not valid YAML"));
   EXPECT_THAT(problem(std::string((1 << 20) + 1, '#')), HasSubstr("too much for a config"));
   EXPECT_THAT(problem(std::string(100000, '[')), HasSubstr("not valid YAML"));
 }
@@ -189,7 +195,8 @@ TEST(Config, ChecksKeysAgainstEachOther) {
             "a.yaml:1:18: 'augment.ratio' is [2, 1], but the smaller number stands first");
   EXPECT_THAT(problem("schedule: {name: step}"), HasSubstr("needs 'schedule.step_epochs'"));
   EXPECT_THAT(problem("schedule: {name: step, step_epochs: [3, 3]}"), HasSubstr("must rise"));
-  EXPECT_THAT(parse("", {"train.epochs=2"}).warnings, ElementsAre(HasSubstr("command line: 'schedule.warmup_epochs' (3)")));
+  EXPECT_THAT(parse("", {"train.epochs=2"}).warnings,
+              ElementsAre(HasSubstr("command line: 'schedule.warmup_epochs' (3)")));
   EXPECT_THAT(parse(kSample).warnings, IsEmpty());
 }
 

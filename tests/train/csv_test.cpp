@@ -43,7 +43,9 @@ TEST_F(MetricsCsvTest, WritesRowsAtOnceAndExactly) {
 }
 
 TEST_F(MetricsCsvTest, ResumedRunEqualsAStraightOne) {
-  const auto row = [](MetricsCsv& csv, int epoch) { csv.append({{"epoch", epoch}, {"step", 10 * epoch}, {"train/loss", 1.0 / epoch}}); };
+  const auto row = [](MetricsCsv& csv, int epoch) {
+    csv.append({{"epoch", epoch}, {"step", 10 * epoch}, {"train/loss", 1.0 / epoch}});
+  };
   {
     MetricsCsv csv = open();
     for (int epoch = 1; epoch <= 6; ++epoch) row(csv, epoch);
@@ -75,7 +77,8 @@ TEST_F(MetricsCsvTest, RefusesAnotherHeaderOrRow) {
     return std::string("accepted");
   };
   set_content("epoch,loss\n1,2\n");
-  EXPECT_THAT(refusal(), HasSubstr("has the columns 'epoch,loss', but this run writes 'epoch,step,train/loss,val/top1'"));
+  EXPECT_THAT(refusal(),
+              HasSubstr("has the columns 'epoch,loss', but this run writes 'epoch,step,train/loss,val/top1'"));
   set_content("epoch,step,train/loss,val/top1\n1,2,3\n");
   EXPECT_THAT(refusal(), HasSubstr(":2: 3 values for 4 columns"));
   set_content("epoch,step");

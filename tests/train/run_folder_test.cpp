@@ -57,7 +57,8 @@ TEST_F(RunFolderTest, NamesByModelAndTimeAndNeverTwice) {
   parts.tm_min = 15;
   parts.tm_isdst = -1;
   const std::time_t now = std::mktime(&parts);
-  const RunFolder a = RunFolder::create(config_, now), b = RunFolder::create(config_, now), c = RunFolder::create(config_, now);
+  const RunFolder a = RunFolder::create(config_, now), b = RunFolder::create(config_, now),
+                  c = RunFolder::create(config_, now);
   EXPECT_EQ(a.path(), (output_ / "ghostnet-20261124-101500").string());
   EXPECT_EQ(b.path(), a.path() + "-2");
   EXPECT_EQ(c.path(), a.path() + "-3");
@@ -125,7 +126,8 @@ TEST_F(RunFolderTest, WritesWhatRan) {
   EXPECT_EQ(content(folder.file("classes.txt")), "cat\ndog\n");
   const std::string environment = content(folder.file("environment.txt"));
   EXPECT_THAT(environment, HasSubstr("ghosttrain       1.2.3\n"));
-  for (const char* name : {"device", "image decoder", "date", "system", "cpu", "cpu features", "compute threads", "memory", "compiler", "build"}) {
+  for (const char* name : {"device", "image decoder", "date", "system", "cpu", "cpu features", "compute threads",
+                           "memory", "compiler", "build"}) {
     EXPECT_THAT(environment, HasSubstr(str("\n", name, " "))) << name;
   }
 }
@@ -134,7 +136,8 @@ TEST_F(RunFolderTest, KeepsTheNewestCheckpoints) {
   const RunFolder folder = RunFolder::create(config_);
   EXPECT_THAT(folder.epoch_checkpoint(10), EndsWith("checkpoints/epoch-0010.safetensors"));
   for (const int64_t epoch : {9, 10, 100, 12345}) std::ofstream(folder.epoch_checkpoint(epoch)) << "x";
-  for (const char* name : {"last.safetensors", "best.safetensors", "epoch-.safetensors", "epoch-7a.safetensors", "epoch-0001.txt"}) {
+  for (const char* name :
+       {"last.safetensors", "best.safetensors", "epoch-.safetensors", "epoch-7a.safetensors", "epoch-0001.txt"}) {
     std::ofstream(folder.file(std::string("checkpoints/") + name)) << "x";
   }
   EXPECT_THAT(folder.prune_checkpoints(2), ElementsAre(folder.epoch_checkpoint(9), folder.epoch_checkpoint(10)));

@@ -41,10 +41,12 @@ size_t count(const std::string& text, const std::string& part) {
 }
 
 TEST(Svg, DrawsCurves) {
-  const std::string svg = svg_curves({{"Loss", "epoch", "cross entropy", {{"train", {1, 2, 3}, {2.5, 1.5, 1}}, {"val", {1, 2, 3}, {2.4, 1.6, 1.2}}}},
-                                      {"Learning rate", "epoch", "rate", {{"lr", {1, 2, 3}, {1e-5, 2e-5, 1.5e-5}}}}});
+  const std::string svg = svg_curves(
+      {{"Loss", "epoch", "cross entropy", {{"train", {1, 2, 3}, {2.5, 1.5, 1}}, {"val", {1, 2, 3}, {2.4, 1.6, 1.2}}}},
+       {"Learning rate", "epoch", "rate", {{"lr", {1, 2, 3}, {1e-5, 2e-5, 1.5e-5}}}}});
   EXPECT_EQ(broken_xml(svg), "");
-  for (const char* part : {">Loss<", ">cross entropy<", ">train<", ">val<", ">Learning rate<", ">2e-05<", "#0072b2", "#d55e00"}) {
+  for (const char* part :
+       {">Loss<", ">cross entropy<", ">train<", ">val<", ">Learning rate<", ">2e-05<", "#0072b2", "#d55e00"}) {
     EXPECT_THAT(svg, HasSubstr(part));
   }
   EXPECT_EQ(count(svg, "<polyline"), 3u);
@@ -68,7 +70,8 @@ TEST(Svg, LeavesGapsForWhatIsNotFinite) {
 TEST(Svg, DrawsOddData) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THAT(svg_curves({{"t", "x", "y", {{"c", {1}, {nan}}}}}), HasSubstr("no data"));
-  for (const std::vector<double>& y : {std::vector<double>{0, 0}, {5, 5}, {1e99, -1e99}, {1e300, 1}, {-1e-300, 1e-300}, {1, 1 + 1e-15}}) {
+  for (const std::vector<double>& y :
+       {std::vector<double>{0, 0}, {5, 5}, {1e99, -1e99}, {1e300, 1}, {-1e-300, 1e-300}, {1, 1 + 1e-15}}) {
     const std::string svg = svg_curves({{"t", "x", "y", {{"c", {1, 1}, y}}}});
     EXPECT_EQ(broken_xml(svg), "");
     EXPECT_THAT(svg, Not(HasSubstr("nan"))) << y[0];

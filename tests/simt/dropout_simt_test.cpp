@@ -1,0 +1,32 @@
+#include <gtest/gtest.h>
+
+#include "kernels/dropout.h"
+#include "tests/simt/feature_inputs.h"
+
+namespace ghost {
+namespace {
+
+// The mask is that of the CPU to the last element, so values agree to the bit.
+TEST(DropoutSimt, SameMaskAsTheCpu) {
+  for (const int64_t count : {1, 4, 7, 1030, 3001}) {
+    for (const double p : {0.0, 0.2, 0.5, 0.999}) {
+      const DropoutOptions options{.p = p, .seed = 0x123456789abcull, .stream = 77};
+      const simt::Surrounded x = simt::random_map({count}, {.seed = 4});
+      const Tensor expected({count});
+      cpu::dropout_apply(x, options, expected);
+      simt::for_each_order([&] {
+        const simt::Surrounded y = simt::empty_map({count});
+        simt::dropout_apply(x, options, y);
+        simt::expect_close({"dropout", str(count, " elements, p ", p), 4}, y, expected, 0);
+        const simt::Surrounded in_place = simt::copy_map(x);
+        simt::dropout_apply(in_place, options, in_place);
+        simt::expect_close({"dropout in place", str(count, " elements, p ", p), 4}, in_place, expected, 0);
+      });
+    }
+  }
+}
+
+TEST(DropoutSimt, NothingForNoElements) { simt::dropout_apply(Tensor({0}), {}, Tensor({0})); }
+
+}  // namespace
+}  // namespace ghost
