@@ -23,37 +23,51 @@ struct Options {
 
 void print(const BenchOptions& options, const BenchResult& result) {
   Log log;
-  log.line(fmt::format("{} width {}, {} at {}x{}, batch {}, float32, {} threads on {}", options.model.name, options.model.width,
-                       options.training ? "training" : "inference", options.size, options.size, options.batch_size,
-                       compute_threads(), options.device.name()));
-  log.line(fmt::format("{:.1f} images/s   {:.1f} ms a step (fastest {:.1f}, slowest {:.1f}, {} steps)", result.images_per_second,
-                       result.median_ms, result.fastest_ms, result.slowest_ms, options.steps));
+  log.line(fmt::format("{} width {}, {} at {}x{}, batch {}, float32, {} threads on {}", options.model.name,
+                       options.model.width, options.training ? "training" : "inference", options.size, options.size,
+                       options.batch_size, compute_threads(), options.device.name()));
+  log.line(fmt::format("{:.1f} images/s   {:.1f} ms a step (fastest {:.1f}, slowest {:.1f}, {} steps)",
+                       result.images_per_second, result.median_ms, result.fastest_ms, result.slowest_ms,
+                       options.steps));
   log.line(fmt::format("{:<32} {:>6} {:>12} {:>12}", "op, a step", "calls", "forward ms", "backward ms"));
   const double steps = static_cast<double>(options.steps);
   for (const auto& [name, time] : result.ops)
     log.line(fmt::format("{:<32} {:>6.0f} {:>12.2f} {:>12.2f}", name, static_cast<double>(time.calls) / steps,
                          1e3 * time.forward_seconds / steps, 1e3 * time.backward_seconds / steps));
-  log.line(fmt::format("peak memory {:.0f} MB, allocations a step {:g}, page faults a step {:g}, copied {:.2f} MB a step (concat and slice: 0)",
-                       static_cast<double>(result.peak_bytes) / 1e6, result.allocations_per_step, result.page_faults_per_step,
-                       result.copied_bytes_per_step / 1e6));
-  log.line(fmt::format("this machine now: {:.0f} GFLOP/s float32, {:.1f} GB/s copy; fused floor {:.1f} ms a step; {:.0f}% of the floor's speed",
-                       result.machine.gflops, result.machine.copy_gb_per_s, result.floor_ms, 100 * result.share_of_floor));
+  log.line(
+      fmt::format("peak memory {:.0f} MB, allocations a step {:g}, page faults a step {:g}, copied {:.2f} MB a step "
+                  "(concat and slice: 0)",
+                  static_cast<double>(result.peak_bytes) / 1e6, result.allocations_per_step,
+                  result.page_faults_per_step, result.copied_bytes_per_step / 1e6));
+  log.line(
+      fmt::format("this machine now: {:.0f} GFLOP/s float32, {:.1f} GB/s copy; fused floor {:.1f} ms a step; {:.0f}% "
+                  "of the floor's speed",
+                  result.machine.gflops, result.machine.copy_gb_per_s, result.floor_ms, 100 * result.share_of_floor));
 }
 
 nlohmann::json to_json(const BenchOptions& options, const BenchResult& result) {
-  nlohmann::json json = {{"model", options.model.name},        {"width", options.model.width},
-                         {"training", options.training},       {"batch_size", options.batch_size},
-                         {"size", options.size},               {"threads", compute_threads()},
-                         {"device", options.device.name()},    {"images_per_second", result.images_per_second},
-                         {"median_ms", result.median_ms},      {"fastest_ms", result.fastest_ms},
-                         {"slowest_ms", result.slowest_ms},    {"peak_bytes", result.peak_bytes},
+  nlohmann::json json = {{"model", options.model.name},
+                         {"width", options.model.width},
+                         {"training", options.training},
+                         {"batch_size", options.batch_size},
+                         {"size", options.size},
+                         {"threads", compute_threads()},
+                         {"device", options.device.name()},
+                         {"images_per_second", result.images_per_second},
+                         {"median_ms", result.median_ms},
+                         {"fastest_ms", result.fastest_ms},
+                         {"slowest_ms", result.slowest_ms},
+                         {"peak_bytes", result.peak_bytes},
                          {"allocations_per_step", result.allocations_per_step},
                          {"page_faults_per_step", result.page_faults_per_step},
                          {"copied_bytes_per_step", result.copied_bytes_per_step},
-                         {"gflops", result.machine.gflops},    {"copy_gb_per_s", result.machine.copy_gb_per_s},
-                         {"floor_ms", result.floor_ms},        {"share_of_floor", result.share_of_floor}};
+                         {"gflops", result.machine.gflops},
+                         {"copy_gb_per_s", result.machine.copy_gb_per_s},
+                         {"floor_ms", result.floor_ms},
+                         {"share_of_floor", result.share_of_floor}};
   for (const auto& [name, time] : result.ops)
-    json["ops"][name] = {{"calls", time.calls}, {"forward_seconds", time.forward_seconds}, {"backward_seconds", time.backward_seconds}};
+    json["ops"][name] = {
+        {"calls", time.calls}, {"forward_seconds", time.forward_seconds}, {"backward_seconds", time.backward_seconds}};
   return json;
 }
 
@@ -77,13 +91,22 @@ int run(const Options& options) {
 
 void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("bench", "Measures training and inference on random pictures: ghosttrain bench [MODEL]");
+  CLI::App* verb =
+      app.add_subcommand("bench", "Measures training and inference on random pictures: ghosttrain bench [MODEL]");
   verb->add_option("model", options->model, "a model's name")->capture_default_str();
-  verb->add_option("--mode", options->mode, "train or infer")->check(CLI::IsMember({"train", "infer"}))->capture_default_str();
+  verb->add_option("--mode", options->mode, "train or infer")
+      ->check(CLI::IsMember({"train", "infer"}))
+      ->capture_default_str();
   verb->add_option("--width", options->width, "channel multiplier")->capture_default_str();
-  verb->add_option("--batch-size", options->batch_size, "pictures a step")->check(CLI::Range(1, 4096))->capture_default_str();
-  verb->add_option("--size", options->size, "height and width of the pictures")->check(CLI::Range(32, 2048))->capture_default_str();
-  verb->add_option("--steps", options->steps, "timed steps, after three others")->check(CLI::Range(1, 100000))->capture_default_str();
+  verb->add_option("--batch-size", options->batch_size, "pictures a step")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  verb->add_option("--size", options->size, "height and width of the pictures")
+      ->check(CLI::Range(32, 2048))
+      ->capture_default_str();
+  verb->add_option("--steps", options->steps, "timed steps, after three others")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
   verb->add_flag("--json", options->json, "print JSON");
   add_device_options(*verb, options->device);
   verb->callback([options, &action] { action = [options] { return run(*options); }; });

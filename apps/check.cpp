@@ -27,7 +27,9 @@ struct Split {
   FolderReport report;
 };
 
-std::string path_of(const ImageFolder& folder, int64_t sample) { return folder.samples[static_cast<size_t>(sample)].path; }
+std::string path_of(const ImageFolder& folder, int64_t sample) {
+  return folder.samples[static_cast<size_t>(sample)].path;
+}
 
 template <class List, class Text>
 void list_problems(Log& log, const std::string& title, const List& list, const Text& text) {
@@ -47,13 +49,16 @@ std::string joined(const ImageFolder& folder, const std::vector<int64_t>& sample
 size_t print(Log& log, const Split& split) {
   const auto& [folder, report] = split;
   log.line(fmt::format("{}: {} pictures in {} classes, {} readable, sides {} to {} pixels, {} other files", folder.root,
-                       folder.samples.size(), folder.classes.size(), report.readable, report.smallest_side, report.largest_side,
-                       folder.other_files));
-  for (size_t i = 0; i < folder.classes.size(); ++i) log.line(fmt::format("  {:>8}  {}", folder.counts[i], folder.classes[i]));
-  list_problems(log, "unreadable", report.unreadable, [](const FolderReport::Problem& problem) { return problem.reason; });
+                       folder.samples.size(), folder.classes.size(), report.readable, report.smallest_side,
+                       report.largest_side, folder.other_files));
+  for (size_t i = 0; i < folder.classes.size(); ++i)
+    log.line(fmt::format("  {:>8}  {}", folder.counts[i], folder.classes[i]));
+  list_problems(log, "unreadable", report.unreadable,
+                [](const FolderReport::Problem& problem) { return problem.reason; });
   list_problems(log, "empty files", report.zero_byte, [&](int64_t sample) { return path_of(folder, sample); });
   list_problems(log, "the same bytes", report.duplicates, [&](const auto& group) { return joined(folder, group); });
-  list_problems(log, "the same bytes under different classes", report.conflicting, [&](const auto& group) { return joined(folder, group); });
+  list_problems(log, "the same bytes under different classes", report.conflicting,
+                [&](const auto& group) { return joined(folder, group); });
   return report.unreadable.size() + report.zero_byte.size();
 }
 
@@ -93,7 +98,8 @@ int run(const Options& options) {
 
 void add_check(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("check", "Checks a config and its pictures, or a folder: ghosttrain check CONFIG.yaml|FOLDER; changes nothing");
+  CLI::App* verb = app.add_subcommand(
+      "check", "Checks a config and its pictures, or a folder: ghosttrain check CONFIG.yaml|FOLDER; changes nothing");
   verb->add_option("subject", options->subject, "YAML config, or a folder with one folder per class")->required();
   verb->add_option("overrides", options->overrides, "key=value for a config");
   verb->add_option("--val", options->against, "with a folder: the validation folder, to look for pictures in both");

@@ -20,7 +20,8 @@ int run() {
 }  // namespace
 
 void add_doctor(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("doctor", "Says what this build and this machine can do, and why CUDA can not be used");
+  CLI::App* verb =
+      app.add_subcommand("doctor", "Says what this build and this machine can do, and why CUDA can not be used");
   verb->callback([&action] { action = run; });
 }
 

@@ -21,10 +21,12 @@ int run(const Options& options) {
   const LoadedModel loaded = load_model(options.weights, Device::cpu());
   save_weights(options.to, *loaded.model, loaded.card);
   Log log;
-  log.line(fmt::format("{}: {} tensors of {}, read back and equal; classes and preprocessing are in its metadata", options.to,
-                       loaded.model->state().size(), loaded.path));
+  log.line(fmt::format("{}: {} tensors of {}, read back and equal; classes and preprocessing are in its metadata",
+                       options.to, loaded.model->state().size(), loaded.path));
   if (loaded.card.model.flavour == "keras")
-    log.warn("this network has the keras flavour (padding 'same', eps 1e-3, gate 0.2x+0.5): PyTorch code must be set up the same way");
+    log.warn(
+        "this network has the keras flavour (padding 'same', eps 1e-3, gate 0.2x+0.5): PyTorch code must be set up the "
+        "same way");
   return 0;
 }
 
@@ -32,7 +34,8 @@ int run(const Options& options) {
 
 void add_export(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("export", "Writes weights for other programs: ghosttrain export RUN_FOLDER|WEIGHTS --to FILE.safetensors");
+  CLI::App* verb = app.add_subcommand(
+      "export", "Writes weights for other programs: ghosttrain export RUN_FOLDER|WEIGHTS --to FILE.safetensors");
   verb->add_option("weights", options->weights, "run folder or .safetensors")->required();
   verb->add_option("--to", options->to, "the file to write; its ending names the format")->required();
   verb->callback([options, &action] { action = [options] { return run(*options); }; });

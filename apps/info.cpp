@@ -37,7 +37,8 @@ Subject open_subject(const Options& options) {
     std::vector<std::string> overrides = join_overrides(options.overrides);
     if (is_name) overrides.push_back("model.name=" + options.subject);
     const Config config = load_config(is_name ? "" : options.subject, overrides).config;
-    subject.card = {config.model, config.input, std::vector<std::string>(static_cast<size_t>(options.classes ? options.classes : 1000), "class")};
+    subject.card = {config.model, config.input,
+                    std::vector<std::string>(static_cast<size_t>(options.classes ? options.classes : 1000), "class")};
     subject.model = make_model(subject.card, 0);
   } else {
     LoadedModel loaded = load_model(options.subject, Device::cpu());
@@ -63,14 +64,17 @@ int run(const Options& options) {
   int64_t activations = 0;
   log.line(fmt::format("{:<40} {:<36} {:<20} {:>10} {:>12}", "layer", "kind", "output", "parameters", "MACs"));
   for (const LayerRecord& layer : trace.records()) {
-    log.line(fmt::format("{:<40} {:<36} {:<20} {:>10} {:>12}", layer.name, layer.kind, str(layer.output), layer.parameters, layer.macs));
+    log.line(fmt::format("{:<40} {:<36} {:<20} {:>10} {:>12}", layer.name, layer.kind, str(layer.output),
+                         layer.parameters, layer.macs));
     if (layer.macs > 0) activations += layer.output.numel();
   }
   const ModelConfig& model = subject.card.model;
-  log.line(fmt::format("{} width {}, {}, {} classes, input {}x{}: {} parameters, {} MACs", model.name, model.width, model.flavour,
-                       subject.card.classes.size(), size, size, subject.model->parameter_count(), trace.total_macs()));
-  log.line(fmt::format("activations saved for training: {:.1f} MB for a batch of {} (one raw map per convolution, float32)",
-                       static_cast<double>(activations * 4 * options.batch) / 1e6, options.batch));
+  log.line(fmt::format("{} width {}, {}, {} classes, input {}x{}: {} parameters, {} MACs", model.name, model.width,
+                       model.flavour, subject.card.classes.size(), size, size, subject.model->parameter_count(),
+                       trace.total_macs()));
+  log.line(
+      fmt::format("activations saved for training: {:.1f} MB for a batch of {} (one raw map per convolution, float32)",
+                  static_cast<double>(activations * 4 * options.batch) / 1e6, options.batch));
   return 0;
 }
 

@@ -20,7 +20,8 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   Action action;
-  for (const auto add : {add_train, add_val, add_predict, add_export, add_info, add_check, add_bench, add_data, add_doctor})
+  for (const auto add :
+       {add_train, add_val, add_predict, add_export, add_info, add_check, add_bench, add_data, add_doctor})
     add(app, action);
   try {
     app.parse(argc, argv);

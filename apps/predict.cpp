@@ -44,8 +44,10 @@ int run(const Options& options) {
   int64_t failed = 0;
   for (const Prediction& prediction : predictions) {
     failed += !prediction.error.empty();
-    if (!prediction.error.empty()) log.warn(prediction.error);
-    else ++counts[loaded.card.classes[static_cast<size_t>(prediction.top[0].first)]];
+    if (!prediction.error.empty())
+      log.warn(prediction.error);
+    else
+      ++counts[loaded.card.classes[static_cast<size_t>(prediction.top[0].first)]];
     if (prediction.error.empty() && !options.count) log.line(line_of(prediction, loaded.card.classes));
   }
   if (options.count)
@@ -55,7 +57,8 @@ int run(const Options& options) {
     write_file_atomically(options.out + "/predictions.json", predictions_json(predictions, loaded.card.classes));
     write_file_atomically(options.out + "/predictions.csv", predictions_csv(predictions, loaded.card.classes));
   }
-  log.line(fmt::format("{} pictures, {:.0f} images/s{}", predictions.size(), static_cast<double>(predictions.size()) / seconds,
+  log.line(fmt::format("{} pictures, {:.0f} images/s{}", predictions.size(),
+                       static_cast<double>(predictions.size()) / seconds,
                        options.out.empty() ? "" : ", written to " + options.out));
   return failed ? static_cast<int>(ErrorKind::kData) : 0;
 }
@@ -68,8 +71,12 @@ void add_predict(CLI::App& app, Action& action) {
   verb->add_option("weights", options->weights, "run folder or .safetensors")->required();
   verb->add_option("inputs", options->inputs, "pictures, folders or patterns")->required();
   verb->add_option("--out", options->out, "folder for predictions.json and predictions.csv");
-  verb->add_option("--top", options->top, "classes to show per picture")->check(CLI::Range(1, 1000))->capture_default_str();
-  verb->add_option("--batch-size", options->batch_size, "pictures at a time")->check(CLI::Range(1, 4096))->capture_default_str();
+  verb->add_option("--top", options->top, "classes to show per picture")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  verb->add_option("--batch-size", options->batch_size, "pictures at a time")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   verb->add_flag("--count", options->count, "print how many pictures each class has instead of a line per picture");
   add_device_options(*verb, options->device);
   verb->callback([options, &action] { action = [options] { return run(*options); }; });

@@ -27,7 +27,8 @@ int run(const Options& options) {
   }
   const bool resuming = !options.resume.empty();
   GHOST_CHECK(resuming || !path.empty(), "train needs a config file, or --resume RUN_FOLDER");
-  const LoadedConfig loaded = resuming ? resumed_config(options.resume, overrides) : load_config(path, join_overrides(overrides));
+  const LoadedConfig loaded =
+      resuming ? resumed_config(options.resume, overrides) : load_config(path, join_overrides(overrides));
   for (const std::string& warning : loaded.warnings) log.warn(warning);
   if (loaded.config.train.threads > 0) set_compute_threads(static_cast<int>(loaded.config.train.threads));
 

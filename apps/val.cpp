@@ -54,12 +54,14 @@ int run(const Options& options) {
   const LoadedModel loaded = load_model(options.weights, device);
   GHOST_CHECK(!config.data.val.empty(), "val needs pictures: data.val=FOLDER (one folder per class)");
   const int64_t batch_size = options.batch_size > 0 ? options.batch_size : config.train.batch_size;
-  const auto loader = evaluation_loader({config.data.val, batch_size, options.workers, config.data.on_corrupt == "skip"}, loaded.card);
+  const auto loader =
+      evaluation_loader({config.data.val, batch_size, options.workers, config.data.on_corrupt == "skip"}, loaded.card);
   const ClassifierMetrics metrics = evaluate_classifier(*loaded.model, *loader, device);
   print(metrics, loaded.card.classes);
   if (!options.json.empty()) {
-    const nlohmann::json json = {{"weights", loaded.path}, {"data", config.data.val}, {"count", metrics.count},
-                                 {"loss", metrics.loss},   {"top1", metrics.top1},    {"top5", metrics.top5},
+    const nlohmann::json json = {{"weights", loaded.path},         {"data", config.data.val},
+                                 {"count", metrics.count},         {"loss", metrics.loss},
+                                 {"top1", metrics.top1},           {"top5", metrics.top5},
                                  {"classes", loaded.card.classes}, {"confusion", metrics.confusion}};
     std::ofstream out(options.json);
     out << json.dump(2) << '\n';

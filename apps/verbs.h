@@ -1,4 +1,5 @@
-// One source per verb. Each adds its subcommand and sets `action` when it is the one that was asked for; the action returns the exit code.
+// One source per verb. Each adds its subcommand and sets `action` when it is the one that was asked for; the action
+// returns the exit code.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -126,8 +126,8 @@ class HostArena {
   void grow(int64_t bytes) {
     const int64_t size = std::max(kArena, round_up(bytes, kHugePage));
     // Mapped with room to spare, then trimmed to a 2 MiB boundary.
-    char* const mapped = static_cast<char*>(
-        mmap(nullptr, static_cast<size_t>(size + kHugePage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char* const mapped = static_cast<char*>(mmap(nullptr, static_cast<size_t>(size + kHugePage), PROT_READ | PROT_WRITE,
+                                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     GHOST_CHECK_AS(kDevice, mapped != MAP_FAILED, "out of memory on cpu: asked ", mib(bytes), ", in use ",
                    mib(stats_.in_use), ", cached ", mib(stats_.cached), ", free ",
                    mib(int64_t{sysconf(_SC_AVPHYS_PAGES)} * sysconf(_SC_PAGESIZE)), "; lower train.batch_size");
@@ -145,8 +145,8 @@ class HostArena {
   }
 
   std::mutex mutex_;
-  std::map<char*, Block> blocks_;                  // by address, whole arenas without gaps
-  std::set<std::pair<int64_t, char*>> free_;       // by size, then address
+  std::map<char*, Block> blocks_;             // by address, whole arenas without gaps
+  std::set<std::pair<int64_t, char*>> free_;  // by size, then address
   std::map<char*, int64_t> arenas_;
   MemoryStats stats_;
 };

@@ -17,8 +17,8 @@
 
 namespace ghost {
 
-// kernel(args...) on `stream`; throws kDevice with the kernel's name and the status when it cannot be started. Arguments
-// convert to the kernel's parameters as in a plain call, so a wrong pointer type does not compile.
+// kernel(args...) on `stream`; throws kDevice with the kernel's name and the status when it cannot be started.
+// Arguments convert to the kernel's parameters as in a plain call, so a wrong pointer type does not compile.
 template <class... Params>
 void launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
             std::type_identity_t<Params>... args) {

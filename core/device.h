@@ -32,7 +32,8 @@ inline std::ostream& operator<<(std::ostream& out, const Device& device) { retur
 // Throws kDevice unless `device` is the CPU. What GHOST_DISPATCH asks in a build without CUDA.
 void require_cpu(const Device& device);
 
-// "" when CUDA can be used, else one sentence that says why not (no CUDA in this build, no driver, driver too old, ...).
+// "" when CUDA can be used, else one sentence that says why not (no CUDA in this build, no driver, driver too old,
+// ...).
 std::string cuda_unavailable_reason();
 
 }  // namespace ghost

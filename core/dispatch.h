@@ -1,5 +1,5 @@
-// One declaration gives both devices' signatures; one macro chooses. This is the only place that knows whether the build
-// has CUDA.
+// One declaration gives both devices' signatures; one macro chooses. This is the only place that knows whether the
+// build has CUDA.
 #pragma once
 
 #include "core/device.h"

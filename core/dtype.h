@@ -16,16 +16,12 @@ enum class DType : uint8_t { kFloat32, kFloat64, kBFloat16, kFloat16, kInt32, kI
 constexpr int64_t size_of(DType dtype) {
   switch (dtype) {
     case DType::kFloat64:
-    case DType::kInt64:
-      return 8;
+    case DType::kInt64: return 8;
     case DType::kFloat32:
-    case DType::kInt32:
-      return 4;
+    case DType::kInt32: return 4;
     case DType::kBFloat16:
-    case DType::kFloat16:
-      return 2;
-    case DType::kUInt8:
-      return 1;
+    case DType::kFloat16: return 2;
+    case DType::kUInt8: return 1;
   }
   return 0;
 }

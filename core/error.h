@@ -64,9 +64,9 @@ auto with_context(const Where& where, const Body& body) {
 #define GHOST_FAIL(kind, ...) throw ::ghost::Error(::ghost::ErrorKind::kind, ::ghost::str(__VA_ARGS__))
 
 // The caller's mistake: shapes, options, arguments.
-#define GHOST_CHECK(condition, ...) \
-  do {                              \
-    if (!(condition)) [[unlikely]]  \
+#define GHOST_CHECK(condition, ...)    \
+  do {                                 \
+    if (!(condition)) [[unlikely]]     \
       GHOST_FAIL(kUsage, __VA_ARGS__); \
   } while (false)
 
@@ -78,8 +78,8 @@ auto with_context(const Where& where, const Body& body) {
   } while (false)
 
 // Our own bug; the message is for the person who mends it.
-#define GHOST_ASSERT(condition, ...) \
-  do {                               \
-    if (!(condition)) [[unlikely]]   \
+#define GHOST_ASSERT(condition, ...)                                                      \
+  do {                                                                                    \
+    if (!(condition)) [[unlikely]]                                                        \
       ::ghost::fail_assert(#condition, __FILE__, __LINE__, ::ghost::str("" __VA_ARGS__)); \
   } while (false)

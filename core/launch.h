@@ -1,6 +1,7 @@
 // Starting a CUDA kernel: launch(kernel, grid, block, shared_bytes, stream, args...). Under nvcc a thin wrapper over
 // cudaLaunchKernelEx with an NVTX range and an error check; in tests/simt the same call runs the kernel on the CPU, one
-// fiber per CUDA thread. Kernels therefore use no <<<>>>, no inline PTX, and GHOST_DYNAMIC_SHARED for dynamic shared memory.
+// fiber per CUDA thread. Kernels therefore use no <<<>>>, no inline PTX, and GHOST_DYNAMIC_SHARED for dynamic shared
+// memory.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,6 @@ constexpr unsigned grid_for(int64_t items, int64_t block, int64_t max_blocks = 6
 
 }  // namespace ghost
 
-#define GHOST_GRID_STRIDE_LOOP(i, count)                                                                      \
+#define GHOST_GRID_STRIDE_LOOP(i, count)                                                                         \
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < static_cast<int64_t>(count); \
        i += static_cast<int64_t>(gridDim.x) * blockDim.x)

@@ -1,6 +1,6 @@
-// One pool of compute threads. The caller cuts the work into tasks whose size depends on the problem alone, never on the
-// thread count; each task writes its own outputs (or its own partial sum, added up in task order afterwards). So results
-// are the same bits for 1, 2 or 64 threads.
+// One pool of compute threads. The caller cuts the work into tasks whose size depends on the problem alone, never on
+// the thread count; each task writes its own outputs (or its own partial sum, added up in task order afterwards). So
+// results are the same bits for 1, 2 or 64 threads.
 #pragma once
 
 #include <cstdint>

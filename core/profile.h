@@ -1,5 +1,5 @@
-// Where the time of a step goes, by op. Every op ends in record() and every gradient runs in Tape::backward, so these two places
-// see all of it: a forward's time is what passed since the op before it ended.
+// Where the time of a step goes, by op. Every op ends in record() and every gradient runs in Tape::backward, so these
+// two places see all of it: a forward's time is what passed since the op before it ended.
 #pragma once
 
 #include <chrono>

@@ -57,8 +57,8 @@ class Rng {
     }
     return block_.value[4 - left_--];
   }
-  float uniform() { return uniform_from_bits(bits()); }                              // [0, 1)
-  float uniform(float low, float high) { return low + (high - low) * uniform(); }    // [low, high)
+  float uniform() { return uniform_from_bits(bits()); }                            // [0, 1)
+  float uniform(float low, float high) { return low + (high - low) * uniform(); }  // [low, high)
   bool chance(float probability) { return uniform() < probability; }
   // An integer in [0, count); count >= 1. Unbiased to 2^-32.
   int64_t below(int64_t count) {

@@ -28,12 +28,12 @@ constexpr const char* kHeaderChecksum = "ghosttrain.header_checksum";
 const std::string kBlankChecksum(32, '0');
 
 constexpr std::array<std::pair<std::string_view, DType>, 7> kDTypes{{{"F32", DType::kFloat32},
-                                                                      {"F64", DType::kFloat64},
-                                                                      {"BF16", DType::kBFloat16},
-                                                                      {"F16", DType::kFloat16},
-                                                                      {"I32", DType::kInt32},
-                                                                      {"I64", DType::kInt64},
-                                                                      {"U8", DType::kUInt8}}};
+                                                                     {"F64", DType::kFloat64},
+                                                                     {"BF16", DType::kBFloat16},
+                                                                     {"F16", DType::kFloat16},
+                                                                     {"I32", DType::kInt32},
+                                                                     {"I64", DType::kInt64},
+                                                                     {"U8", DType::kUInt8}}};
 
 std::string_view file_name_of(DType dtype) {
   for (const auto& [name, type] : kDTypes)
@@ -72,7 +72,8 @@ Json parse_unique(const std::string& text, const std::string& path) {
   try {
     return Json::parse(text, callback);
   } catch (const Json::exception& error) {
-    GHOST_FAIL(kWeights, path, ": the header is not valid JSON (", error.what(), "); the file is damaged or not safetensors");
+    GHOST_FAIL(kWeights, path, ": the header is not valid JSON (", error.what(),
+               "); the file is damaged or not safetensors");
   }
 }
 
@@ -82,7 +83,8 @@ void read_exactly(int file, void* target, int64_t bytes, int64_t offset, const s
     const ssize_t got = pread(file, to, static_cast<size_t>(bytes), offset);
     if (got < 0 && errno == EINTR) continue;
     GHOST_CHECK_AS(kWeights, got >= 0, path, ": cannot be read: ", std::strerror(errno));
-    GHOST_CHECK_AS(kWeights, got > 0, path, ": ends at byte ", offset, ", ", bytes, " bytes too early; the file is truncated");
+    GHOST_CHECK_AS(kWeights, got > 0, path, ": ends at byte ", offset, ", ", bytes,
+                   " bytes too early; the file is truncated");
     to += got;
     offset += got;
     bytes -= got;
@@ -90,8 +92,8 @@ void read_exactly(int file, void* target, int64_t bytes, int64_t offset, const s
 }
 
 int64_t non_negative(const Json& number, const std::string& path, const std::string& name) {
-  GHOST_CHECK_AS(kWeights, number.is_number_unsigned() && number.get<uint64_t>() <= uint64_t{1} << 62, path, ": tensor '",
-                 name, "' has ", number.dump(), " where a size is needed");
+  GHOST_CHECK_AS(kWeights, number.is_number_unsigned() && number.get<uint64_t>() <= uint64_t{1} << 62, path,
+                 ": tensor '", name, "' has ", number.dump(), " where a size is needed");
   return number.get<int64_t>();
 }
 
@@ -108,7 +110,8 @@ SafetensorsReader::SafetensorsReader(std::string path) : path_(std::move(path)) 
     uint64_t header_size = 0;
     read_exactly(file_, &header_size, 8, 0, path_);
     GHOST_CHECK_AS(kWeights, header_size <= static_cast<uint64_t>(std::min(kMaxHeader, size - 8)), path_,
-                   ": the header claims ", header_size, " bytes, the file has ", size, "; it is truncated or not safetensors");
+                   ": the header claims ", header_size, " bytes, the file has ", size,
+                   "; it is truncated or not safetensors");
     std::string header(header_size, '\0');
     read_exactly(file_, header.data(), static_cast<int64_t>(header_size), 8, path_);
     data_start_ = 8 + static_cast<int64_t>(header_size);
@@ -135,9 +138,10 @@ void SafetensorsReader::parse_header(const std::string& header) {
       }
       continue;
     }
-    const bool whole = value.is_object() && value.size() == 3 && value.contains("dtype") && value["dtype"].is_string() &&
-                       value.contains("shape") && value["shape"].is_array() && value.contains("data_offsets") &&
-                       value["data_offsets"].is_array() && value["data_offsets"].size() == 2;
+    const bool whole = value.is_object() && value.size() == 3 && value.contains("dtype") &&
+                       value["dtype"].is_string() && value.contains("shape") && value["shape"].is_array() &&
+                       value.contains("data_offsets") && value["data_offsets"].is_array() &&
+                       value["data_offsets"].size() == 2;
     GHOST_CHECK_AS(kWeights, whole, path_, ": tensor '", name, "' needs dtype, shape and two data_offsets, got ",
                    value.dump(-1, ' ', false, Json::error_handler_t::replace));
     const std::string dtype = value["dtype"];
@@ -189,8 +193,8 @@ void SafetensorsReader::take_checksums(const std::string& header) {
   const Json sums = parse_unique(metadata_[kChecksums], path_);
   has_checksums_ = true;
   for (auto& [name, entry] : entries_) {
-    GHOST_CHECK_AS(kWeights, sums.is_object() && sums.contains(name) && sums[name].is_string(), path_, ": tensor '", name,
-                   "' has no checksum");
+    GHOST_CHECK_AS(kWeights, sums.is_object() && sums.contains(name) && sums[name].is_string(), path_, ": tensor '",
+                   name, "' has no checksum");
     entry.checksum = sums[name];
   }
   metadata_.erase(kHeaderChecksum);
@@ -217,7 +221,8 @@ Tensor SafetensorsReader::read(const std::string& name) const {
   Tensor tensor(place.shape, {place.dtype, Device::cpu()});
   const int64_t bytes = place.end - place.begin;
   read_exactly(file_, tensor.raw_data(), bytes, data_start_ + place.begin, path_);
-  GHOST_CHECK_AS(kWeights, place.checksum.empty() || place.checksum == checksum(tensor.raw_data(), static_cast<size_t>(bytes)),
+  GHOST_CHECK_AS(kWeights,
+                 place.checksum.empty() || place.checksum == checksum(tensor.raw_data(), static_cast<size_t>(bytes)),
                  path_, ": tensor '", name, "' does not match its checksum; the file is damaged");
   return tensor;
 }

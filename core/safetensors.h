@@ -1,6 +1,7 @@
-// The safetensors file format (github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header, raw
-// little-endian data. The reader is strict: header size, duplicate keys, dtypes, shapes against sizes, offsets that overlap or
-// leave gaps, and the file's end are all checked before a tensor is touched. Errors are kWeights and name file and tensor.
+// The safetensors file format (github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header,
+// raw little-endian data. The reader is strict: header size, duplicate keys, dtypes, shapes against sizes, offsets that
+// overlap or leave gaps, and the file's end are all checked before a tensor is touched. Errors are kWeights and name
+// file and tensor.
 //
 // Files written here also carry a checksum (XXH3, 128 bits) of each tensor and one of the header, in the format's own
 // free-text metadata, so other readers open them as usual.
@@ -54,7 +55,8 @@ class SafetensorsReader {
   bool has_checksums_ = false;
 };
 
-// Writes all or nothing (core/atomic_file.h). Names are unique and not empty; tensors may live on any device, have any pitch.
+// Writes all or nothing (core/atomic_file.h). Names are unique and not empty; tensors may live on any device, have any
+// pitch.
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -23,8 +23,8 @@ bool Gradients::needed(int input) const { return inputs_[static_cast<size_t>(inp
 void Gradients::put(int input, const Tensor& gradient, bool shared) {
   if (!needed(input)) return;
   Variable::State& state = *inputs_[static_cast<size_t>(input)].state_;
-  GHOST_ASSERT(gradient.shape() == state.value.shape(), "gradient ", gradient.shape(), " of input ", input, " of shape ",
-               state.value.shape());
+  GHOST_ASSERT(gradient.shape() == state.value.shape(), "gradient ", gradient.shape(), " of input ", input,
+               " of shape ", state.value.shape());
   if (!state.grad.defined()) {
     state.grad = gradient;
     state.grad_shared = shared;
@@ -42,8 +42,8 @@ Gradients::Target Gradients::target(int input) {
     state.grad_shared = false;
     return {state.grad, false};
   }
-  // Where the others who shared it are through, it is ours. Else the sum needs memory of its own: that is no copy that a
-  // view could spare, so copied_bytes() leaves it out.
+  // Where the others who shared it are through, it is ours. Else the sum needs memory of its own: that is no copy that
+  // a view could spare, so copied_bytes() leaves it out.
   if (state.grad_shared && state.grad.storage().use_count() > 1) {
     const Tensor own(state.grad.shape(), state.grad.options());
     GHOST_DISPATCH(own.device(), tensor_copy(state.grad, own));
@@ -65,10 +65,11 @@ void Tape::backward(const Variable& loss) {
 }
 
 void Tape::backward(const Variable& output, const Tensor& gradient) {
-  const bool recorded = std::any_of(nodes_.begin(), nodes_.end(),
-                                    [&](const Node& node) { return node.output.state_ == output.state_; });
-  GHOST_CHECK(recorded, "backward: the loss was not recorded; run the forward pass inside a TapeScope, with an input that "
-                        "requires a gradient");
+  const bool recorded =
+      std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& node) { return node.output.state_ == output.state_; });
+  GHOST_CHECK(recorded,
+              "backward: the loss was not recorded; run the forward pass inside a TapeScope, with an input that "
+              "requires a gradient");
   output.state_->grad = gradient;
   output.state_->grad_shared = true;
   ProfileScope::mark();
@@ -78,7 +79,8 @@ void Tape::backward(const Variable& output, const Tensor& gradient) {
     if (!state.grad.defined()) continue;
     const Tensor dy = std::exchange(state.grad, Tensor());
     Gradients grads(node.inputs, state.grad_shared && dy.storage().use_count() > 1);
-    with_context([&] { return str("the backward pass of ", node.op, " in ", node.path); }, [&] { node.backward(dy, grads); });
+    with_context([&] { return str("the backward pass of ", node.op, " in ", node.path); },
+                 [&] { node.backward(dy, grads); });
     ProfileScope::backward_done(node.op);
   }
 }

@@ -68,7 +68,8 @@ Tensor Tensor::channels(int64_t begin, int64_t count) const {
 Tensor Tensor::reshape(const Shape& shape) const {
   GHOST_CHECK(shape.numel() == numel(), "reshape: ", shape_, " has ", numel(), " elements, ", shape, " needs ",
               shape.numel());
-  GHOST_CHECK(contiguous(), "reshape: the tensor ", shape_, " is a channel view with pitch ", pitch_, "; clone() it first");
+  GHOST_CHECK(contiguous(), "reshape: the tensor ", shape_, " is a channel view with pitch ", pitch_,
+              "; clone() it first");
   Tensor view = *this;
   view.shape_ = shape;
   view.pitch_ = shape[-1];

@@ -46,7 +46,7 @@ class Tensor {
   // Feature maps {n, h, w, c}, and {n, c} matrices.
   int64_t channels() const { return shape_[-1]; }
   int64_t pixels() const { return channels() == 0 ? 0 : numel() / channels(); }  // rows of c: n * h * w
-  int64_t pitch() const { return pitch_; }                                      // elements between two rows
+  int64_t pitch() const { return pitch_; }                                       // elements between two rows
   bool contiguous() const { return pitch_ == channels() || pixels() <= 1; }
 
   // Channels [begin, begin + count) as a view on the same storage.
@@ -64,7 +64,8 @@ class Tensor {
   void* raw_data() const;
   const std::shared_ptr<void>& storage() const { return storage_; }
 
-  // Copies: to a device (same device: a view), to a dtype (float32 <-> float64, halves <-> float32 on the CPU), a dense copy.
+  // Copies: to a device (same device: a view), to a dtype (float32 <-> float64, halves <-> float32 on the CPU), a dense
+  // copy.
   Tensor to(const Device& device) const;
   Tensor to(DType dtype) const;
   Tensor clone() const;

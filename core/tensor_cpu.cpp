@@ -9,8 +9,8 @@ namespace {
 
 constexpr int64_t kChunkBytes = 256 << 10;
 
-// Runs body(a, b, count) over stretches of elements that are dense in both tensors, in parallel; a and b are their places.
-// Dense tensors are cut without regard to rows: a 1x1 convolution's weight has rows of one element.
+// Runs body(a, b, count) over stretches of elements that are dense in both tensors, in parallel; a and b are their
+// places. Dense tensors are cut without regard to rows: a 1x1 convolution's weight has rows of one element.
 template <class Body>
 void for_runs(const Tensor& first, const Tensor& second, const Body& body) {
   const int64_t size = size_of(first.dtype()), row = first.channels();
@@ -26,9 +26,8 @@ void for_runs(const Tensor& first, const Tensor& second, const Body& body) {
 
 template <class T>
 void fill(const Tensor& target, T value) {
-  for_runs(target, target, [=, to = target.data<T>()](int64_t at, int64_t, int64_t count) {
-    std::fill_n(to + at, count, value);
-  });
+  for_runs(target, target,
+           [=, to = target.data<T>()](int64_t at, int64_t, int64_t count) { std::fill_n(to + at, count, value); });
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ __global__ void tensor_fill_kernel(T* target, int64_t pitch, Rows size, T value)
 
 template <class T>
 __global__ void tensor_add_kernel(const T* addend, int64_t addend_pitch, T* target, int64_t target_pitch, Rows size) {
-  for_each_item(size, [=](int64_t row, int64_t i) { target[row * target_pitch + i] += addend[row * addend_pitch + i]; });
+  for_each_item(size,
+                [=](int64_t row, int64_t i) { target[row * target_pitch + i] += addend[row * addend_pitch + i]; });
 }
 
 Rows rows_of(const Tensor& tensor, bool dense) {
@@ -105,8 +106,8 @@ void tensor_add(const Tensor& addend, const Tensor& target) {
   const Rows size = rows_of(target, addend.contiguous() && target.contiguous());
   const dim3 block = block_for(size);
   visit_float(target.dtype(), [&]<class T>(TypeTag<T>) {
-    launch(tensor_add_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()), addend.data<T>(),
-           addend.pitch(), target.data<T>(), target.pitch(), size);
+    launch(tensor_add_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()),
+           addend.data<T>(), addend.pitch(), target.data<T>(), target.pitch(), size);
   });
 }
 

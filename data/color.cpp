@@ -95,20 +95,19 @@ Hsv to_hsv(const uint8_t* p) {
   const float range = static_cast<float>(high - low);
   const float r = static_cast<float>(high - p[0]) / range, g = static_cast<float>(high - p[1]) / range,
               b = static_cast<float>(high - p[2]) / range;
-  double hue = p[0] == high ? b - g : p[1] == high ? 2.0 + r - b : 4.0 + g - r;
-  hue = std::fmod(hue / 6.0 + 1.0, 1.0);
+  // float between the steps and double inside them, as there: the last bit decides which level an edge falls on.
+  const float sixths = p[0] == high ? b - g : static_cast<float>(p[1] == high ? 2.0 + r - b : 4.0 + g - r);
+  const float hue = static_cast<float>(std::fmod(sixths / 6.0 + 1.0, 1.0));
   const float saturation = range / static_cast<float>(high);
-  return {std::clamp(static_cast<int>(hue * 255.0), 0, 255), std::clamp(static_cast<int>(saturation * 255.0f), 0, 255),
-          high};
+  return {static_cast<int>(hue * 255.0), static_cast<int>(saturation * 255.0), high};
 }
 
 void from_hsv(const Hsv& hsv, uint8_t* p) {
-  const float hue = static_cast<float>(hsv.h) * 6.0f / 255.0f, saturation = static_cast<float>(hsv.s) / 255.0f;
-  const float value = static_cast<float>(hsv.v);
-  const int sector = static_cast<int>(std::floor(hue));
-  const float part = hue - static_cast<float>(sector);
-  const auto level = [&](float drop) { return static_cast<uint8_t>(std::lround(value * (1.0f - saturation * drop))); };
-  const uint8_t v = static_cast<uint8_t>(hsv.v), low = level(1.0f), falling = level(part), rising = level(1.0f - part);
+  const double position = hsv.h * 6.0 / 255.0;
+  const int sector = static_cast<int>(position);
+  const float part = static_cast<float>(position - sector), saturation = static_cast<float>(hsv.s / 255.0);
+  const auto level = [&](double drop) { return static_cast<uint8_t>(std::lround(hsv.v * (1.0 - saturation * drop))); };
+  const uint8_t v = static_cast<uint8_t>(hsv.v), low = level(1.0), falling = level(part), rising = level(1.0 - part);
   const uint8_t sectors[6][3] = {{v, rising, low},  {falling, v, low}, {low, v, rising},
                                  {low, falling, v}, {rising, low, v},  {v, low, falling}};
   std::copy_n(sectors[sector % 6], 3, p);

@@ -26,8 +26,8 @@ void put_row(const T* z, const T* scale, const T* shift, const T* gate, T* y, in
 
 // Both summands are linear, the residual of GhostNet: one loop.
 template <class T>
-void add_linear_row(const T* a, const T* a_scale, const T* a_shift, const T* b, const T* b_scale, const T* b_shift, T* y,
-                    int64_t count) {
+void add_linear_row(const T* a, const T* a_scale, const T* a_shift, const T* b, const T* b_scale, const T* b_shift,
+                    T* y, int64_t count) {
   for_vectors(hn::ScalableTag<T>(), 0, count, [&](auto d, int64_t i) HWY_ATTR {
     const auto other = epilogue_at<Identity>(d, b, b_scale, b_shift, i);
     hn::StoreU(hn::Add(epilogue_at<Identity>(d, a, a_scale, a_shift, i), other), d, y + i);
@@ -38,7 +38,8 @@ template <bool add, class T>
 void put(const Tensor& z, const cpu::RowEpilogue& epilogue, int64_t pixel, T* y, int64_t count) {
   const T* const gate = epilogue.gate_row<T>(z, pixel);
   visit_activation(epilogue.activation, [&]<class Act>(Act) {
-    put_row<add, Act>(z.data<T>() + pixel * z.pitch(), epilogue.scale.data<T>(), epilogue.shift.data<T>(), gate, y, count);
+    put_row<add, Act>(z.data<T>() + pixel * z.pitch(), epilogue.scale.data<T>(), epilogue.shift.data<T>(), gate, y,
+                      count);
   });
 }
 
@@ -51,7 +52,8 @@ void add_rows(const Tensor& a, const cpu::RowEpilogue& a_epilogue, const Tensor&
     T* const out = y.data<T>() + pixel * y.pitch();
     if (linear) {
       add_linear_row(a.data<T>() + pixel * a.pitch(), a_epilogue.scale.data<T>(), a_epilogue.shift.data<T>(),
-                     b.data<T>() + pixel * b.pitch(), b_epilogue.scale.data<T>(), b_epilogue.shift.data<T>(), out, count);
+                     b.data<T>() + pixel * b.pitch(), b_epilogue.scale.data<T>(), b_epilogue.shift.data<T>(), out,
+                     count);
     } else {  // the second visit finds the row in the first-level cache
       put<false>(a, a_epilogue, pixel, out, count);
       put<true>(b, b_epilogue, pixel, out, count);
@@ -61,9 +63,8 @@ void add_rows(const Tensor& a, const cpu::RowEpilogue& a_epilogue, const Tensor&
 
 void add_range(const Tensor& a, const cpu::RowEpilogue& a_epilogue, const Tensor& b, const cpu::RowEpilogue& b_epilogue,
                const Tensor& y, int64_t row_pixels, int64_t begin, int64_t end) {
-  visit_float(y.dtype(), [&]<class T>(TypeTag<T>) {
-    add_rows<T>(a, a_epilogue, b, b_epilogue, y, row_pixels, begin, end);
-  });
+  visit_float(y.dtype(),
+              [&]<class T>(TypeTag<T>) { add_rows<T>(a, a_epilogue, b, b_epilogue, y, row_pixels, begin, end); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -82,9 +83,8 @@ void cpu::add_forward(const Tensor& a, const Epilogue& a_epilogue, const Tensor&
   const int64_t row_pixels = pixels_per_row(y.channels(), dense);
   const RowEpilogue a_ready(a, a_epilogue, row_pixels), b_ready(b, b_epilogue, row_pixels);
   const auto run = HWY_DYNAMIC_DISPATCH(add_range);
-  for_pixel_ranges(y, row_pixels, [&](int64_t begin, int64_t end) {
-    run(a, a_ready, b, b_ready, y, row_pixels, begin, end);
-  });
+  for_pixel_ranges(y, row_pixels,
+                   [&](int64_t begin, int64_t end) { run(a, a_ready, b, b_ready, y, row_pixels, begin, end); });
 }
 
 }  // namespace ghost

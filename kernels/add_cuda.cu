@@ -7,8 +7,8 @@ namespace cuda {
 namespace {
 
 template <int V, class ActA, class ActB>
-__global__ void add_features_kernel(ConstMap a, DeviceEpilogue<ActA> a_epilogue, ConstMap b, DeviceEpilogue<ActB> b_epilogue, Map y,
-                           MapSize size) {
+__global__ void add_features_kernel(ConstMap a, DeviceEpilogue<ActA> a_epilogue, ConstMap b,
+                                    DeviceEpilogue<ActB> b_epilogue, Map y, MapSize size) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
   ChannelEpilogue<V, ActA> of_a(a_epilogue, channel);
@@ -38,8 +38,8 @@ void add_forward(const Tensor& a, const Epilogue& a_epilogue, const Tensor& b, c
     visit_device_epilogue(a_epilogue, [&]<class ActA>(const DeviceEpilogue<ActA>& of_a) {
       visit_device_epilogue(b_epilogue, [&]<class ActB>(const DeviceEpilogue<ActB>& of_b) {
         const MapLaunch how = map_launch(size, width);
-        launch(add_features_kernel<width, ActA, ActB>, how.grid, how.block, 0, current_stream(y.device()), const_map(a), of_a,
-               const_map(b), of_b, map_of(y), size);
+        launch(add_features_kernel<width, ActA, ActB>, how.grid, how.block, 0, current_stream(y.device()), const_map(a),
+               of_a, const_map(b), of_b, map_of(y), size);
       });
     });
   });

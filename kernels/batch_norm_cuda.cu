@@ -59,7 +59,8 @@ __global__ void scale_shift_kernel(const float* mean, const float* variance, con
 
 // Partial sums {parts, 2, c}: g, and g * (z - mean).
 template <int V, class Act>
-__global__ void batch_norm_sums_kernel(DeviceRawGradient<Act> gradient, const float* mean, MapSize size, float* partials) {
+__global__ void batch_norm_sums_kernel(DeviceRawGradient<Act> gradient, const float* mean, MapSize size,
+                                       float* partials) {
   GHOST_DYNAMIC_SHARED(Sum<V>, shared);
   const int64_t channel = first_channel<V>();
   Sum<V> sum = zero_sum<V>(), products = zero_sum<V>();
@@ -90,9 +91,9 @@ struct BackwardOutputs {
   int64_t coefficients_pitch;
 };
 
-__global__ void batch_norm_coefficients_kernel(const float* partials, int64_t parts, int64_t channels, const float* mean,
-                                             const float* variance, const float* gamma, float eps, float inverse_count,
-                                             bool training, BackwardOutputs out) {
+__global__ void batch_norm_coefficients_kernel(const float* partials, int64_t parts, int64_t channels,
+                                               const float* mean, const float* variance, const float* gamma, float eps,
+                                               float inverse_count, bool training, BackwardOutputs out) {
   __shared__ Sum<2> shared[kFoldRows * kFoldColumns];
   const int64_t c = static_cast<int64_t>(blockIdx.x) * kFoldColumns + threadIdx.x;
   Sum<2> sums = zero_sum<2>();
@@ -170,8 +171,8 @@ void batch_norm_backward(const RawGradient& dz_gradient, const ChannelMoments& m
     visit_device_raw_gradient(dz_gradient, [&]<class Act>(DeviceRawGradient<Act> on_device) {
       on_device.z = const_map(dz_gradient.z);
       on_device.a = on_device.b = on_device.d = nullptr;  // what this call computes
-      launch(batch_norm_sums_kernel<width, Act>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y, stream,
-             on_device, moments.mean.data<float>(), size, partials.data<float>());
+      launch(batch_norm_sums_kernel<width, Act>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y,
+             stream, on_device, moments.mean.data<float>(), size, partials.data<float>());
     });
     const BackwardOutputs out{dgamma.data<float>(), dbeta.data<float>(), dz_gradient.coefficients.data<float>(),
                               dz_gradient.coefficients.pitch()};

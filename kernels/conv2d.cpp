@@ -48,11 +48,11 @@ Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Conv2dOptio
               " with groups=", groups, " needs ", weight[1] * groups,
               ". Check out_channels of the layer before this one.");
   GHOST_CHECK(weight[0] % groups == 0, "conv2d: weight ", weight, " has ", weight[0],
-              " output channels, which groups=", groups, " does not divide. Choose out_channels as a multiple of groups.");
+              " output channels, which groups=", groups,
+              " does not divide. Choose out_channels as a multiple of groups.");
   GHOST_CHECK(x[1] > 0 && x[2] > 0, "conv2d: input ", x,
               " has no pixels. Use a larger picture or fewer strides before this layer.");
-  const Padding padding =
-      resolve_padding(x, static_cast<int>(weight[2]), static_cast<int>(weight[3]), options);
+  const Padding padding = resolve_padding(x, static_cast<int>(weight[2]), static_cast<int>(weight[3]), options);
   const int64_t height = x[1] + padding.top + padding.bottom - weight[2];
   const int64_t width = x[2] + padding.left + padding.right - weight[3];
   return {x[0], height / options.stride + 1, width / options.stride + 1, weight[0]};
@@ -63,8 +63,9 @@ Feature conv2d(const Feature& x, const Variable& weight, const Variable& bias, c
   const Tensor &raw = x.raw.value(), &w = weight.value();
   const Shape out = conv2d_output_shape(raw.shape(), w.shape(), options);
   check_tensors(raw, w, bias);
-  const Conv2dProblem problem{options.stride, options.groups,
-                              resolve_padding(raw.shape(), static_cast<int>(w.dim(2)), static_cast<int>(w.dim(3)), options)};
+  const Conv2dProblem problem{
+      options.stride, options.groups,
+      resolve_padding(raw.shape(), static_cast<int>(w.dim(2)), static_cast<int>(w.dim(3)), options)};
   const bool depthwise = is_depthwise(raw.shape(), w.shape(), options.groups);
   const Tensor b = bias.defined() ? bias.value() : Tensor();
   const Tensor z(out, raw.options());

@@ -1,22 +1,72 @@
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "kernels/channel_moments.h"
 #include "kernels/conv2d_panels.h"
+#include "kernels/gemm.h"
 #include "kernels/panel_gemm.h"
 
 namespace ghost::cpu {
 namespace {
 
+// With fewer pixel rows, reordering a weight costs more than a product with it as it lies.
+constexpr int64_t kFewRows = 16;
+
+// The weight as the right side of every part's product: {k, columns of the part}, element (p, j) of a group at
+// p * k_step + j * n_step, of which one step is 1. Packed once for all panels.
+template <class T>
+class RightSides {
+ public:
+  RightSides(const std::vector<ColumnPart>& parts, const Tensor& weight, const Conv2dSizes& sizes, int64_t k,
+             int64_t k_step, int64_t n_step)
+      : parts_(parts),
+        weight_(weight),
+        group_step_(sizes.group_out * sizes.columns),
+        k_(k),
+        k_step_(k_step),
+        n_step_(n_step) {
+    if (sizes.rows < kFewRows) return;
+    packed_ = Tensor({static_cast<int64_t>(parts.size()), packed_size<T>(k, parts[0].end)}, weight.options());
+    parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t i) {
+      const size_t part = static_cast<size_t>(i);
+      pack_matrix(k, parts[part].end - parts[part].begin, first(part), k_step, n_step, packed(part));
+    });
+  }
+
+  // c (+)= a times the right side of part i.
+  void multiply(size_t i, int64_t rows, const Panel<T>& a, T* c, int64_t ldc, bool accumulate) const {
+    const int64_t n = parts_[i].end - parts_[i].begin;
+    if (packed_.defined())
+      panel_gemm<T>(rows, n, k_, a.data, a.pitch, packed(i), c, ldc, accumulate);
+    else
+      gemm<T>(false, k_step_ == 1, rows, n, k_, a.data, a.pitch, first(i), std::max(k_step_, n_step_), c, ldc,
+              accumulate);
+  }
+
+ private:
+  const T* first(size_t i) const {
+    return weight_.data<T>() + parts_[i].group * group_step_ + parts_[i].begin * n_step_;
+  }
+  T* packed(size_t i) const { return packed_.data<T>() + static_cast<int64_t>(i) * packed_.pitch(); }
+
+  const std::vector<ColumnPart>& parts_;
+  const Tensor weight_;
+  const int64_t group_step_, k_, k_step_, n_step_;
+  Tensor packed_;  // undefined where the weight is read as it lies
+};
+
 template <class T>
 struct Forward {
   const Conv2dSizes sizes;
   const InputPanels<T> input;
+  const RightSides<T>& weight;
   const Tensor &bias, &z;
   MomentTiles<T>* const moments;
   const int64_t panel_rows;
 
-  // Columns of `part` of one panel: product, bias, moments while the tile is in cache.
-  void run(int64_t panel, const ColumnPart& part, const T* packed) const {
+  // Columns of `part`, the place-th, of one panel: product, bias, moments while the tile is in cache.
+  void run(int64_t panel, const ColumnPart& part, size_t place) const {
     const int64_t row = panel * panel_rows, rows = std::min(panel_rows, sizes.rows - row);
     const int64_t channel = part.group * sizes.group_out + part.begin, channels = part.end - part.begin;
     const Panel<T> x = input.get({part.group, 0, sizes.columns}, row, rows);
@@ -24,7 +74,7 @@ struct Forward {
     if (bias.defined()) {
       for (int64_t r = 0; r < rows; ++r) std::copy_n(bias.data<T>() + channel, channels, out + r * z.pitch());
     }
-    panel_gemm(rows, channels, sizes.columns, x.data, x.pitch, packed, out, z.pitch(), bias.defined());
+    weight.multiply(place, rows, x, out, z.pitch(), bias.defined());
     if (!moments) return;
     T* const means = scratch<T>(kMomentScratch, 2 * channels);
     panel_moments(out, z.pitch(), rows, channels, means, means + channels);
@@ -42,21 +92,13 @@ void forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, 
   MomentTiles<T> tiles(moments ? panels : 0, sizes.o);
   if (sizes.rows > 0) {
     const std::vector<ColumnPart> parts = column_parts(sizes.groups, sizes.group_out, panels);
-    const Tensor ordered = tap_major_weight<T>(weight, sizes);
-    const Tensor packed({static_cast<int64_t>(parts.size()), packed_size<T>(sizes.columns, parts[0].end)},
-                        weight.options());
-    const auto packed_part = [&](size_t i) { return packed.data<T>() + static_cast<int64_t>(i) * packed.pitch(); };
-    for (size_t i = 0; i < parts.size(); ++i) {
-      pack_matrix(sizes.columns, parts[i].end - parts[i].begin,
-                  ordered.data<T>() + (parts[i].group * sizes.group_out + parts[i].begin) * sizes.columns, 1,
-                  sizes.columns, packed_part(i));
-    }
-    const Forward<T> run{sizes,   InputPanels<T>(x, x_epilogue, sizes), bias, z, moments ? &tiles : nullptr,
-                         rows_of_panel};
+    const RightSides<T> right(parts, tap_major_weight<T>(weight, sizes), sizes, sizes.columns, 1, sizes.columns);
+    const Forward<T> run{sizes, InputPanels<T>(x, x_epilogue, sizes), right,        bias,
+                         z,     moments ? &tiles : nullptr,           rows_of_panel};
     const int64_t part_count = static_cast<int64_t>(parts.size());
     parallel_for(panels * part_count, [&](int64_t task) {
       const size_t part = static_cast<size_t>(task % part_count);
-      run.run(task / part_count, parts[part], packed_part(part));
+      run.run(task / part_count, parts[part], part);
     });
   }
   if (moments) tiles.combine(*moments);
@@ -69,7 +111,8 @@ struct Backward {
   const InputPanels<T> input;
   const PanelGradient gradient;
   const Conv2dGradients& wanted;
-  Tensor dx;                         // undefined where it is not computed here
+  Tensor dx;                          // undefined where it is not computed here
+  const RightSides<T>* weight;        // for dx
   Tensor dweight_parts, dbias_parts;  // {chunks, o, columns} and {chunks, o}; undefined where not wanted
   int64_t panel_rows, chunk_rows;
 
@@ -82,16 +125,15 @@ struct Backward {
     return {out, sizes.group_out};
   }
 
-  void run(int64_t chunk, const ColumnPart& part, const T* packed) const {
+  void run(int64_t chunk, const ColumnPart& part, size_t place) const {
     const int64_t end = std::min(sizes.rows, (chunk + 1) * chunk_rows), columns = part.end - part.begin;
     const int64_t channel = part.group * sizes.group_out, o = sizes.group_out;
     for (int64_t row = chunk * chunk_rows; row < end; row += panel_rows) {
       const int64_t rows = std::min(panel_rows, end - row);
       const Panel<T> dz = gradient_panel(part.group, row, rows);
       if (dx.defined()) {
-        panel_gemm(rows, columns, o, dz.data, dz.pitch, packed,
-                   dx.data<T>() + row * dx.pitch() + part.group * sizes.group_in + part.begin, dx.pitch(),
-                   wanted.accumulate_dx);
+        T* const out = dx.data<T>() + row * dx.pitch() + part.group * sizes.group_in + part.begin;
+        weight->multiply(place, rows, dz, out, dx.pitch(), wanted.accumulate_dx);
       }
       const bool first = row == chunk * chunk_rows;
       if (dweight_parts.defined()) {
@@ -129,7 +171,8 @@ void add_shares(const Tensor& shares, int64_t chunks, int64_t group_in, int64_t 
   });
 }
 
-// Pixel rows that share one partial sum of dweight: enough chunks for the threads, not so many that adding them up costs.
+// Pixel rows that share one partial sum of dweight: enough chunks for the threads, not so many that adding them up
+// costs.
 int64_t rows_of_chunk(int64_t rows, int64_t panel_rows, int64_t weight_bytes) {
   const int64_t panels = (rows + panel_rows - 1) / panel_rows;
   const int64_t chunks = std::clamp<int64_t>((4 << 20) / std::max<int64_t>(weight_bytes, 1), 8, 64);
@@ -142,33 +185,29 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
   const Conv2dSizes sizes(x.shape(), weight.shape(), dz.dy.shape(), problem);
   const int64_t element = sizeof(T), rows = sizes.rows;
   const int64_t rows_of_panel = panel_rows(rows, (2 * sizes.columns + sizes.group_out) * element);
-  const int64_t chunk_rows = std::max(rows_of_chunk(rows, rows_of_panel, sizes.o * sizes.columns * element), int64_t{1});
+  const int64_t chunk_rows =
+      std::max(rows_of_chunk(rows, rows_of_panel, sizes.o * sizes.columns * element), int64_t{1});
   const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
-  Backward<T> run{sizes, InputPanels<T>(x, x_epilogue, sizes), PanelGradient(dz), wanted, {}, {}, {}, rows_of_panel,
+  const std::vector<ColumnPart> parts = column_parts(sizes.groups, sizes.columns, sizes.pointwise ? chunks : rows);
+  std::optional<RightSides<T>> right;
+  if (wanted.dx && sizes.pointwise) right.emplace(parts, weight, sizes, sizes.group_out, sizes.columns, 1);
+  Backward<T> run{sizes,
+                  InputPanels<T>(x, x_epilogue, sizes),
+                  PanelGradient(dz),
+                  wanted,
+                  right ? *wanted.dx : Tensor(),
+                  right ? &*right : nullptr,
+                  {},
+                  {},
+                  rows_of_panel,
                   chunk_rows};
-  if (wanted.dx && sizes.pointwise) run.dx = *wanted.dx;
   if (wanted.dweight && chunks > 0) run.dweight_parts = Tensor({chunks, sizes.o, sizes.columns}, weight.options());
   if (wanted.dbias && chunks > 0) run.dbias_parts = Tensor({chunks, sizes.o}, weight.options());
-
-  const std::vector<ColumnPart> parts = column_parts(sizes.groups, sizes.columns, sizes.pointwise ? chunks : rows);
-  Tensor packed;
-  const auto packed_part = [&](size_t i) {
-    return packed.defined() ? packed.data<T>() + static_cast<int64_t>(i) * packed.pitch() : nullptr;
-  };
-  if (run.dx.defined()) {
-    packed = Tensor({static_cast<int64_t>(parts.size()), packed_size<T>(sizes.group_out, parts[0].end)},
-                    weight.options());
-    for (size_t i = 0; i < parts.size(); ++i) {
-      pack_matrix(sizes.group_out, parts[i].end - parts[i].begin,
-                  weight.data<T>() + parts[i].group * sizes.group_out * sizes.columns + parts[i].begin, sizes.columns, 1,
-                  packed_part(i));
-    }
-  }
   const int64_t part_count = static_cast<int64_t>(parts.size());
   if (run.dx.defined() || wanted.dweight || wanted.dbias) {
     parallel_for(chunks * part_count, [&](int64_t task) {
       const size_t part = static_cast<size_t>(task % part_count);
-      run.run(task / part_count, parts[part], packed_part(part));
+      run.run(task / part_count, parts[part], part);
     });
   }
   if (wanted.dweight) add_shares<T>(run.dweight_parts, chunks, sizes.group_in, sizes.taps, *wanted.dweight);
@@ -179,9 +218,7 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
 
 void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                     const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
-  visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
-    forward<T>(x, x_epilogue, weight, bias, problem, z, moments);
-  });
+  visit_float(x.dtype(), [&]<class T>(TypeTag<T>) { forward<T>(x, x_epilogue, weight, bias, problem, z, moments); });
 }
 
 void conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
@@ -190,9 +227,7 @@ void conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& 
   const Conv2dSizes sizes(x.shape(), weight.shape(), dz.dy.shape(), problem);
   const bool gathered = gradients.dx && !sizes.pointwise;
   const RawGradient source = gathered && !dz.plain() ? RawGradient{materialize(dz), {}, {}, {}} : dz;
-  visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
-    backward<T>(x, x_epilogue, weight, source, problem, gradients);
-  });
+  visit_float(x.dtype(), [&]<class T>(TypeTag<T>) { backward<T>(x, x_epilogue, weight, source, problem, gradients); });
   if (gathered) conv2d_gather_input_gradient(source.dy, weight, problem, *gradients.dx, gradients.accumulate_dx);
 }
 

@@ -14,7 +14,10 @@ struct Tap {
 
 struct Phase {
   Phase(const Conv2dSizes& sizes, int64_t phase_y, int64_t phase_x)
-      : y(phase_y), x(phase_x), height(count(sizes.h, phase_y, sizes.stride)), width(count(sizes.w, phase_x, sizes.stride)) {
+      : y(phase_y),
+        x(phase_x),
+        height(count(sizes.h, phase_y, sizes.stride)),
+        width(count(sizes.w, phase_x, sizes.stride)) {
     for (int64_t r = 0; r < sizes.kh; ++r) {
       for (int64_t s = 0; s < sizes.kw; ++s) {
         const int64_t i = phase_y + sizes.top - r, j = phase_x + sizes.left - s;
@@ -83,26 +86,27 @@ struct InputGradient {
     const Tensor packed({packed_size<T>(k, n)}, weight.options());
     pack_matrix(k, n, right_side(weight, group).template data<T>(), n, 1, packed.data<T>());
     const int64_t total = sizes.n * phase.height * phase.width;
-    parallel_chunks(total, panel_rows(total, (k + n) * static_cast<int64_t>(sizeof(T))), [&](int64_t begin, int64_t end) {
-      const int64_t rows = end - begin;
-      T* const panel = scratch<T>(kInputScratch, rows * k);
-      gather(group, begin, rows, panel);
-      if (sizes.stride == 1) {  // the phase is the whole map: its rows are dx's
-        panel_gemm(rows, n, k, panel, k, packed.data<T>(), dx.data<T>() + begin * dx.pitch() + group * n, dx.pitch(),
-                   accumulate);
-        return;
-      }
-      T* const sums = scratch<T>(kOutputScratch, rows * n);
-      panel_gemm(rows, n, k, panel, k, packed.data<T>(), sums, n, false);
-      scatter(group, begin, rows, sums);
-    });
+    parallel_chunks(total, panel_rows(total, (k + n) * static_cast<int64_t>(sizeof(T))),
+                    [&](int64_t begin, int64_t end) {
+                      const int64_t rows = end - begin;
+                      T* const panel = scratch<T>(kInputScratch, rows * k);
+                      gather(group, begin, rows, panel);
+                      if (sizes.stride == 1) {  // the phase is the whole map: its rows are dx's
+                        panel_gemm(rows, n, k, panel, k, packed.data<T>(),
+                                   dx.data<T>() + begin * dx.pitch() + group * n, dx.pitch(), accumulate);
+                        return;
+                      }
+                      T* const sums = scratch<T>(kOutputScratch, rows * n);
+                      panel_gemm(rows, n, k, panel, k, packed.data<T>(), sums, n, false);
+                      scatter(group, begin, rows, sums);
+                    });
   }
 };
 
 }  // namespace
 
-void conv2d_gather_input_gradient(const Tensor& dz, const Tensor& weight, const Conv2dProblem& problem, const Tensor& dx,
-                                  bool accumulate) {
+void conv2d_gather_input_gradient(const Tensor& dz, const Tensor& weight, const Conv2dProblem& problem,
+                                  const Tensor& dx, bool accumulate) {
   const Conv2dSizes sizes(dx.shape(), weight.shape(), dz.shape(), problem);
   visit_float(dx.dtype(), [&]<class T>(TypeTag<T>) {
     for (int64_t y = 0; y < sizes.stride; ++y) {

@@ -6,12 +6,12 @@
 namespace ghost::cpu {
 namespace {
 
-constexpr int64_t kRowMultiple = 24;          // no tile of panel_gemm's tall ones is left half empty
+constexpr int64_t kRowMultiple = 24;  // no tile of panel_gemm's tall ones is left half empty
 constexpr int64_t kPanelBytes = 320 << 10;
 constexpr int64_t kMaxPanelRows = 504;
 constexpr int64_t kWantedPanels = 16;
 constexpr int64_t kWantedTasks = 8;
-constexpr int64_t kColumnMultiple = 48;       // whole column blocks of panel_gemm
+constexpr int64_t kColumnMultiple = 48;  // whole column blocks of panel_gemm
 
 // A stem's tap row is nine numbers: a call of memcpy for each would cost more than the copy.
 template <class T>
@@ -110,36 +110,38 @@ Panel<T> InputPanels<T>::get(const ColumnPart& part, int64_t row, int64_t rows) 
 template <class T>
 void InputPanels<T>::gather(int64_t group, int64_t row, int64_t rows, T* out) const {
   const int64_t map = sizes_.oh * sizes_.ow;
-  int64_t image = row / map, i = row % map / sizes_.ow, j = row % sizes_.ow;
-  for (int64_t r = 0; r < rows; ++r, out += sizes_.columns) {
+  for (int64_t end = row + rows, count; row < end; row += count, out += count * sizes_.columns) {
+    const int64_t image = row / map, i = row % map / sizes_.ow, j = row % sizes_.ow;
+    count = std::min(sizes_.ow - j, end - row);
     const T* const pixels = source_.data<T>() + image * sizes_.h * sizes_.w * source_.pitch() + group * sizes_.group_in;
-    gather_pixel(pixels, i * sizes_.stride - sizes_.top, j * sizes_.stride - sizes_.left, out);
-    if (++j == sizes_.ow) {
-      j = 0;
-      if (++i == sizes_.oh) i = 0, ++image;
-    }
+    for (int64_t r = 0; r < sizes_.kh; ++r)
+      gather_line(pixels, i * sizes_.stride - sizes_.top + r, j, count, out + r * sizes_.kw * sizes_.group_in);
   }
 }
 
-// The taps of one output pixel. In a dense map the taps of a tap row lie side by side: one copy.
+// One tap row of `count` output pixels of one output row, from line y of the image.
 template <class T>
-void InputPanels<T>::gather_pixel(const T* image, int64_t top, int64_t left, T* out) const {
+void InputPanels<T>::gather_line(const T* image, int64_t y, int64_t j, int64_t count, T* out) const {
   const int64_t k = sizes_.group_in, kw = sizes_.kw, pitch = source_.pitch();
-  const int64_t first = std::clamp<int64_t>(-left, 0, kw), last = std::clamp<int64_t>(sizes_.w - left, first, kw);
-  for (int64_t r = 0; r < sizes_.kh; ++r, out += kw * k) {
-    const int64_t y = top + r;
-    if (y < 0 || y >= sizes_.h || first == last) {
+  const bool outside = y < 0 || y >= sizes_.h;
+  for (int64_t left = j * sizes_.stride - sizes_.left; count > 0;
+       --count, left += sizes_.stride, out += sizes_.columns) {
+    if (outside) {
       std::fill_n(out, kw * k, T(0));
       continue;
     }
     const T* const line = image + (y * sizes_.w + left) * pitch;
-    std::fill_n(out, first * k, T(0));
-    if (pitch == k) {
+    int64_t first = 0, last = kw;
+    if (left < 0 || left + kw > sizes_.w) {
+      first = std::clamp<int64_t>(-left, 0, kw), last = std::clamp<int64_t>(sizes_.w - left, first, kw);
+      std::fill_n(out, first * k, T(0));
+      std::fill_n(out + last * k, (kw - last) * k, T(0));
+    }
+    if (pitch == k) {  // in a dense map the taps of a tap row lie side by side
       copy_few(line + first * k, (last - first) * k, out + first * k);
     } else {
       for (int64_t s = first; s < last; ++s) copy_few(line + s * pitch, k, out + s * k);
     }
-    std::fill_n(out + last * k, (kw - last) * k, T(0));
   }
 }
 

@@ -1,5 +1,5 @@
-// How a dense convolution is cut into panels on the CPU, shared by its forward and backward code. The cut depends on the
-// problem alone, never on the threads.
+// How a dense convolution is cut into panels on the CPU, shared by its forward and backward code. The cut depends on
+// the problem alone, never on the threads.
 #pragma once
 
 #include <optional>
@@ -9,8 +9,8 @@
 
 namespace ghost::cpu {
 
-// Sizes of one problem. A row of the product is an output pixel; its columns on the input's side are (r, s, k): tap row,
-// tap column, input channel of the group.
+// Sizes of one problem. A row of the product is an output pixel; its columns on the input's side are (r, s, k): tap
+// row, tap column, input channel of the group.
 struct Conv2dSizes {
   Conv2dSizes(const Shape& x, const Shape& weight, const Shape& z, const Conv2dProblem& problem);
 
@@ -52,7 +52,7 @@ class InputPanels {
 
  private:
   void gather(int64_t group, int64_t row, int64_t rows, T* out) const;
-  void gather_pixel(const T* image, int64_t top, int64_t left, T* out) const;
+  void gather_line(const T* image, int64_t y, int64_t j, int64_t count, T* out) const;
 
   Conv2dSizes sizes_;
   Tensor source_;  // x, or with more than one tap x with the epilogue applied: each element is read many times
@@ -63,7 +63,7 @@ class InputPanels {
 enum ConvScratch { kInputScratch, kGradientScratch, kOutputScratch, kMomentScratch };
 
 // dx of a convolution that is not pointwise, from a dz that is there as a tensor.
-void conv2d_gather_input_gradient(const Tensor& dz, const Tensor& weight, const Conv2dProblem& problem, const Tensor& dx,
-                                  bool accumulate);
+void conv2d_gather_input_gradient(const Tensor& dz, const Tensor& weight, const Conv2dProblem& problem,
+                                  const Tensor& dx, bool accumulate);
 
 }  // namespace ghost::cpu

@@ -1,6 +1,6 @@
-// The activations in kernels. One template per activation would multiply every kernel by ten, and those with two of them
-// by a hundred; two kinds do: the piecewise linear ones as one branch-free formula with two numbers, the rest as a switch
-// that all threads take alike.
+// The activations in kernels. One template per activation would multiply every kernel by ten, and those with two of
+// them by a hundred; two kinds do: the piecewise linear ones as one branch-free formula with two numbers, the rest as a
+// switch that all threads take alike.
 #pragma once
 
 #include "kernels/activation_functors.h"

@@ -1,5 +1,5 @@
-// Epilogue and RawGradient (kernels/feature.h) on the device. A thread reads its channels' numbers once and applies them
-// to every pixel it loads.
+// Epilogue and RawGradient (kernels/feature.h) on the device. A thread reads its channels' numbers once and applies
+// them to every pixel it loads.
 #pragma once
 
 #include "kernels/cuda_activation.h"
@@ -71,10 +71,9 @@ void visit_device_raw_gradient(const RawGradient& gradient, const Visit& visit) 
   const int64_t pitch = gradient.coefficients.pitch();
   const ConstMap z = gradient.plain() ? ConstMap{nullptr, 0} : const_map(gradient.z);
   visit_device_activation(gradient.epilogue.activation, [&](auto activation) {
-    visit(DeviceRawGradient<decltype(activation)>{const_map(gradient.dy), z, data_or_null(gradient.epilogue.scale),
-                                                  data_or_null(gradient.epilogue.shift), rows,
-                                                  rows ? rows + pitch : nullptr, rows ? rows + 2 * pitch : nullptr,
-                                                  activation});
+    visit(DeviceRawGradient<decltype(activation)>{
+        const_map(gradient.dy), z, data_or_null(gradient.epilogue.scale), data_or_null(gradient.epilogue.shift), rows,
+        rows ? rows + pitch : nullptr, rows ? rows + 2 * pitch : nullptr, activation});
   });
 }
 

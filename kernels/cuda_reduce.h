@@ -7,8 +7,8 @@
 
 namespace ghost::cuda {
 
-// Folds items of all `rows` of a column into row 0: into.add(other). Threads are numbered row * columns + column. `shared`
-// holds one item a thread. Every thread of the block calls it; afterwards row 0's `item` is the result.
+// Folds items of all `rows` of a column into row 0: into.add(other). Threads are numbered row * columns + column.
+// `shared` holds one item a thread. Every thread of the block calls it; afterwards row 0's `item` is the result.
 template <class Item>
 __device__ inline void fold_rows(Item& item, Item* shared, int row, int rows, int column, int columns) {
   shared[row * columns + column] = item;

@@ -71,6 +71,18 @@ HWY_INLINE void weight_rows_any(D d, const T* dz, const T* const* y, int64_t col
     }
 }
 
+template <class D>
+struct PutGradient {
+  HWY_INLINE void operator()(int64_t column, hn::Vec<D> sum) const {
+    hn::TFromD<D>* const place = dx + column * step;
+    strip.store(accumulate ? hn::Add(strip.load(place), sum) : sum, place);
+  }
+  Strip<D> strip;
+  hn::TFromD<D>* dx;
+  int64_t step;
+  bool accumulate;
+};
+
 template <class T>
 struct BackwardTask {
   static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
@@ -208,12 +220,9 @@ struct BackwardTask {
       }
       const int64_t columns = (shape.w - x + stride - 1) / stride, step = stride * job.dx.pitch;
       T* const to = out + x * job.dx.pitch;
+      const StencilSize size{count, taps, 1, tap_pitch};
       visit_phase(taps, [&](auto width) HWY_ATTR {
-        stencil_row<width, 1>(d, rows.data(), count, taps, 1, tap_pitch, columns, hn::Zero(d),
-                              [&](int64_t column, auto sum) HWY_ATTR {
-                                T* const place = to + column * step;
-                                strip.store(job.accumulate_dx ? hn::Add(strip.load(place), sum) : sum, place);
-                              });
+        stencil_row<width, 1>(d, rows.data(), size, columns, hn::Zero(d), PutGradient<D>{strip, to, step, job.accumulate_dx});
       });
     }
   }

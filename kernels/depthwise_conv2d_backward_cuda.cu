@@ -7,12 +7,12 @@ namespace {
 constexpr int kSumThreads = 256, kSumRows = 8;
 constexpr int64_t kStripsPerThread = 16;  // of the weight gradient, so that partial sums stay few
 
-// dx[n,p,q] = sum_{r,s} dz[n, (p + top - r) / S, (q + left - s) / S] weight[r,s] over whole quotients. A strip begins at
-// a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
+// dx[n,p,q] = sum_{r,s} dz[n, (p + top - r) / S, (q + left - s) / S] weight[r,s] over whole quotients. A strip begins
+// at a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
 template <int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
-    depthwise_input_strip_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size, unsigned strips, Map dx,
-                       bool accumulate) {
+    depthwise_input_strip_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
+                                 unsigned strips, Map dx, bool accumulate) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
   const int64_t channel = first_channel<kLanes>();
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kMapThreads)
 
 template <class Act>
 __global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
-                                   unsigned pixels, Map dx, bool accumulate) {
+                                             unsigned pixels, Map dx, bool accumulate) {
   const int64_t source = first_channel<1>();
   if (source >= size.channels / size.multiplier) return;
   for (unsigned pixel = first_pixel(); pixel < pixels; pixel += pixel_step()) {
@@ -87,8 +87,8 @@ __global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, co
 // K sums instead of K * K; the threads of the other rows find dz in the cache.
 template <int K, int S, class ActX, class ActZ>
 __global__ void __launch_bounds__(kSumThreads)
-    depthwise_weight_strip_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient, DepthwiseSize size,
-                        unsigned strips, float* partials) {
+    depthwise_weight_strip_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient,
+                                  DepthwiseSize size, unsigned strips, float* partials) {
   GHOST_DYNAMIC_SHARED(Sum<kLanes>, shared);
   const int64_t channel = first_channel<kLanes>();
   const bool active = channel < size.channels;
@@ -114,7 +114,8 @@ __global__ void __launch_bounds__(kSumThreads)
     }
     if (!inside) continue;
     of_x.set_image(strip.n);
-    const float* const line = x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
+    const float* const line =
+        x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
     GHOST_UNROLL
     for (int j = 0; j < (kStrip - 1) * S + K; ++j) {
       if (left + j < 0 || left + j >= size.in_w) continue;
@@ -140,8 +141,9 @@ __global__ void __launch_bounds__(kSumThreads)
 
 // The same partial sums with one tap for each blockIdx.z, the last for dbias.
 template <class ActX, class ActZ>
-__global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient,
-                                    DepthwiseSize size, unsigned pixels, float* partials) {
+__global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue,
+                                              DeviceRawGradient<ActZ> gradient, DepthwiseSize size, unsigned pixels,
+                                              float* partials) {
   GHOST_DYNAMIC_SHARED(Sum<1>, shared);
   const int64_t channel = first_channel<1>();
   const bool active = channel < size.channels;
@@ -174,7 +176,8 @@ __global__ void sum_parts_kernel(const float* partials, int64_t parts, int64_t t
   __shared__ Sum<1> shared[kSumRows * 32];
   const int64_t item = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x, items = (taps + 1) * channels;
   Sum<1> sum = zero_sum<1>();
-  for (int64_t part = threadIdx.y; item < items && part < parts; part += kSumRows) sum.v[0] += partials[part * items + item];
+  for (int64_t part = threadIdx.y; item < items && part < parts; part += kSumRows)
+    sum.v[0] += partials[part * items + item];
   fold_rows(sum, shared, threadIdx.y, kSumRows, threadIdx.x, 32);
   if (threadIdx.y != 0 || item >= items) return;
   const int64_t tap = item / channels, channel = item % channels;
@@ -190,7 +193,8 @@ void input_gradient(const Tensor& weight, const RawGradient& dz, const Depthwise
   const cudaStream_t stream = current_stream(dx.device());
   visit_device_raw_gradient(dz, [&]<class Act>(const DeviceRawGradient<Act>& gradient) {
     const bool fast = visit_fast_depthwise(size, fits_vectors({dz.dy, dz.z, dx}), [&](auto kernel, auto stride) {
-      const int64_t strips = static_cast<int64_t>(size.images) * size.in_h * ceil_div(size.in_w + size.pad_left, kStrip);
+      const int64_t strips =
+          static_cast<int64_t>(size.images) * size.in_h * ceil_div(size.in_w + size.pad_left, kStrip);
       const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
       launch(depthwise_input_strip_kernel<kernel, stride, Act>, how.grid, how.block,
              sizeof(float) * kernel * kernel * kLanes * how.block.x, stream, gradient, weight.data<float>(), size,
@@ -216,16 +220,16 @@ Tensor weight_partials(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, co
     const unsigned parts = capped_blocks(ceil_div(strips, block.y * kStripsPerThread), kMapBlocks / x_blocks);
     block.z = kernel;
     partials = Tensor({parts, kernel * kernel + 1, size.channels}, x.options());
-    launch(depthwise_weight_strip_kernel<kernel, stride, ActX, ActZ>, dim3(static_cast<unsigned>(x_blocks), parts), block,
-           sizeof(Sum<kLanes>) * block.x * block.y * block.z, stream, const_map(x), epilogue, gradient, size,
+    launch(depthwise_weight_strip_kernel<kernel, stride, ActX, ActZ>, dim3(static_cast<unsigned>(x_blocks), parts),
+           block, sizeof(Sum<kLanes>) * block.x * block.y * block.z, stream, const_map(x), epilogue, gradient, size,
            static_cast<unsigned>(strips), partials.data<float>());
   });
   if (fast) return partials;
   MapLaunch how = map_launch({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread);
   how.grid.z = size.kernel_h * size.kernel_w + 1;
   partials = Tensor({how.grid.y, how.grid.z, size.channels}, x.options());
-  launch(depthwise_weight_plain_kernel<ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y, stream,
-         const_map(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()), partials.data<float>());
+  launch(depthwise_weight_plain_kernel<ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y,
+         stream, const_map(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()), partials.data<float>());
   return partials;
 }
 

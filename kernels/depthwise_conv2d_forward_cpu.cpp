@@ -65,6 +65,24 @@ struct StripMoments {
   V pivot, sum, squares;
 };
 
+template <class D>
+struct PutOutput {
+  HWY_INLINE void operator()(int64_t column, hn::Vec<D> sum) const { strip.store(sum, z + column * pitch); }
+  Strip<D> strip;
+  hn::TFromD<D>* z;
+  int64_t pitch;
+};
+
+template <class D>
+struct PutCounted {
+  HWY_INLINE void operator()(int64_t column, hn::Vec<D> sum) {
+    output(column, sum);
+    moments.add(sum);
+  }
+  PutOutput<D> output;
+  StripMoments<D> moments;
+};
+
 template <class T>
 struct ForwardTask {
   static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
@@ -115,26 +133,21 @@ struct ForwardTask {
     }
     const auto bias = strip.channels(job.bias, 0);
     T* const z = job.z.row(task.image, row) + strip.begin;
-    const int64_t pitch = job.z.pitch;
+    const StencilSize size{shape.kh, shape.kw, shape.stride, tap_pitch};
+    T *const mean = means + strip.index * kLanes, *const m2 = squares + strip.index * kLanes;
     visit_stencil(shape.kw, shape.stride, [&](auto kw, auto stride) HWY_ATTR {
       if (!job.moments) {
-        stencil_row<kw, stride>(d, rows.data(), shape.kh, shape.kw, shape.stride, tap_pitch, shape.ow, bias,
-                                [&](int64_t column, auto sum) HWY_ATTR { strip.store(sum, z + column * pitch); });
+        stencil_row<kw, stride>(d, rows.data(), size, shape.ow, bias, PutOutput<D>{strip, z, job.z.pitch});
         return;
       }
-      T *const mean = means + strip.index * kLanes, *const m2 = squares + strip.index * kLanes;
       hn::Vec<D> pivot = bias;
       if (row == task.row_begin)
-        stencil_block<kw, stride, 1>(d, rows.data(), shape.kh, shape.kw, shape.stride, tap_pitch, shape.ow / 2, &pivot);
+        stencil_block<kw, stride, 1>(d, rows.data(), size, shape.ow / 2, &pivot);
       else
         pivot = hn::Load(d, mean);
-      StripMoments<D> moments(d, pivot);
-      stencil_row<kw, stride>(d, rows.data(), shape.kh, shape.kw, shape.stride, tap_pitch, shape.ow, bias,
-                              [&](int64_t column, auto sum) HWY_ATTR {
-                                strip.store(sum, z + column * pitch);
-                                moments.add(sum);
-                              });
-      moments.join(shape.ow, (row - task.row_begin) * shape.ow, mean, m2);
+      const PutCounted<D> start{{strip, z, job.z.pitch}, StripMoments<D>(d, pivot)};
+      const PutCounted<D> done = stencil_row<kw, stride>(d, rows.data(), size, shape.ow, bias, start);
+      done.moments.join(shape.ow, (row - task.row_begin) * shape.ow, mean, m2);
     });
   }
 

@@ -8,8 +8,8 @@ namespace {
 // moments (or null): partial moments {gridDim.y, 3, c} of what each block wrote.
 template <int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
-    depthwise_strip_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias, DepthwiseSize size,
-                 unsigned strips, Map z, float* moments) {
+    depthwise_strip_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
+                           DepthwiseSize size, unsigned strips, Map z, float* moments) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
   const int64_t channel = first_channel<kLanes>();
@@ -46,7 +46,8 @@ __global__ void __launch_bounds__(kMapThreads)
           if (j - t * S >= 0 && j - t * S < K) multiply_add(sums[t], y, taps[j - t * S]);
       }
     }
-    float* const to = z.data + ((static_cast<int64_t>(strip.n) * size.out_h + strip.row) * size.out_w + strip.column) * z.pitch +
+    float* const to = z.data +
+                      ((static_cast<int64_t>(strip.n) * size.out_h + strip.row) * size.out_w + strip.column) * z.pitch +
                       channel;
     GHOST_UNROLL
     for (int t = 0; t < kStrip; ++t) {
@@ -65,7 +66,7 @@ __global__ void __launch_bounds__(kMapThreads)
 
 template <class Act>
 __global__ void depthwise_plain_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
-                             DepthwiseSize size, unsigned pixels, Map z) {
+                                       DepthwiseSize size, unsigned pixels, Map z) {
   const int64_t channel = first_channel<1>();
   if (channel >= size.channels) return;
   const int64_t source = channel / size.multiplier;
@@ -98,11 +99,11 @@ void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weigh
   const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
   Tensor partials;
   if (moments != nullptr) partials = Tensor({how.grid.y, 3, size.channels}, z.options());
-  const size_t shared = std::max(sizeof(float) * K * K * kLanes * how.block.x,
-                                 sizeof(MomentsOf<kLanes>) * how.block.x * how.block.y);
+  const size_t shared =
+      std::max(sizeof(float) * K * K * kLanes * how.block.x, sizeof(MomentsOf<kLanes>) * how.block.x * how.block.y);
   visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
-    launch(depthwise_strip_kernel<K, S, Act>, how.grid, how.block, shared, current_stream(z.device()), const_map(x), epilogue,
-           weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(strips), map_of(z),
+    launch(depthwise_strip_kernel<K, S, Act>, how.grid, how.block, shared, current_stream(z.device()), const_map(x),
+           epilogue, weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(strips), map_of(z),
            data_or_null(partials));
   });
   if (moments != nullptr) combine_moments(partials, *moments);

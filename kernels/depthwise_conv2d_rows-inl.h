@@ -18,24 +18,43 @@ namespace ghost {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Loops take what they use by value: behind a reference it would be read again after every store.
+template <class Act, class D, class V = hn::Vec<D>, class T = hn::TFromD<D>>
+HWY_INLINE void epilogue_loop(Act act, Strip<D> strip, V scale, V shift, V gate, const T* HWY_RESTRICT z, int64_t pitch,
+                              int64_t width, T* HWY_RESTRICT y) {
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < width; ++i)
+    hn::Store(hn::Mul(activation_value(act, d, hn::MulAdd(scale, strip.load(z + i * pitch), shift)), gate), d, y + i * lanes);
+}
+
 // y = act(scale * z + shift) * gate of one row.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void load_epilogue_row(const Strip<D>& strip, const cpu::EpilogueView<T>& epilogue, int64_t image, const T* z,
                                   int64_t pitch, int64_t width, T* y) {
-  const D d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto scale = strip.channels(epilogue.scale, 1), shift = strip.channels(epilogue.shift, 0);
   const auto gate = strip.channels(epilogue.gate ? epilogue.gate + image * epilogue.gate_pitch : nullptr, 1);
-  z += strip.begin;
   visit_activation(epilogue.activation, [&](auto act) HWY_ATTR {
-    for (int64_t i = 0; i < width; ++i) {
-#ifdef PF
-      hn::Prefetch(z + (i + PF) * pitch);
-#endif
-      hn::Store(hn::Mul(activation_value(act, d, hn::MulAdd(scale, strip.load(z + i * pitch), shift)), gate), d,
-                y + i * lanes);
-    }
+    epilogue_loop(act, strip, scale, shift, gate, z + strip.begin, pitch, width, y);
   });
+}
+
+// Per-channel factors of a raw gradient, for one strip.
+template <class V>
+struct GradientFactors {
+  V scale, shift, a, b, d;
+};
+
+template <class Act, class D, class V = hn::Vec<D>, class T = hn::TFromD<D>>
+HWY_INLINE void gradient_loop(Act act, Strip<D> strip, GradientFactors<V> of, const T* HWY_RESTRICT dy, int64_t dy_pitch,
+                              const T* HWY_RESTRICT z, int64_t z_pitch, int64_t width, T* HWY_RESTRICT dz) {
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < width; ++i) {
+    const V value = strip.load(z + i * z_pitch);
+    const V g = activation_gradient(act, d, hn::MulAdd(of.scale, value, of.shift), strip.load(dy + i * dy_pitch));
+    hn::Store(hn::MulAdd(of.a, g, hn::MulAdd(of.b, value, of.d)), d, dz + i * lanes);
+  }
 }
 
 // One row of dz from dy and z (feature.h, RawGradient).
@@ -43,21 +62,14 @@ template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void load_gradient_row(const Strip<D>& strip, const cpu::GradientView<T>& gradient, const T* dy, const T* z,
                                   int64_t width, T* dz) {
   const D d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), dy_pitch = gradient.dy.pitch, z_pitch = gradient.z.pitch;
+  const auto one = constant(d, 1), zero = hn::Zero(d);
   dy += strip.begin;
-  if (gradient.plain) {
-    for (int64_t i = 0; i < width; ++i) hn::Store(strip.load(dy + i * dy_pitch), d, dz + i * lanes);
-    return;
-  }
-  z += strip.begin;
-  const auto scale = strip.channels(gradient.epilogue.scale, 1), shift = strip.channels(gradient.epilogue.shift, 0);
-  const auto a = strip.channels(gradient.a, 1), b = strip.channels(gradient.b, 0), c = strip.channels(gradient.d, 0);
+  if (gradient.plain) return epilogue_loop(Identity{}, strip, one, zero, one, dy, gradient.dy.pitch, width, dz);
+  const GradientFactors<hn::Vec<D>> factors{strip.channels(gradient.epilogue.scale, 1),
+                                            strip.channels(gradient.epilogue.shift, 0), strip.channels(gradient.a, 1),
+                                            strip.channels(gradient.b, 0), strip.channels(gradient.d, 0)};
   visit_activation(gradient.epilogue.activation, [&](auto act) HWY_ATTR {
-    for (int64_t i = 0; i < width; ++i) {
-      const auto value = strip.load(z + i * z_pitch);
-      const auto g = activation_gradient(act, d, hn::MulAdd(scale, value, shift), strip.load(dy + i * dy_pitch));
-      hn::Store(hn::MulAdd(a, g, hn::MulAdd(b, value, c)), d, dz + i * lanes);
-    }
+    gradient_loop(act, strip, factors, dy, gradient.dy.pitch, z + strip.begin, gradient.z.pitch, width, dz);
   });
 }
 
@@ -68,41 +80,49 @@ struct StencilRow {
   const T* taps;
 };
 
+// What a stencil needs besides its rows.
+struct StencilSize {
+  int64_t row_count, width, stride, tap_pitch;
+};
+
 // kBlock neighbouring outputs of sum over rows and taps of x[column * stride + tap] * taps[tap]. kWidth, kStride 0: as given.
 template <int kWidth, int kStride, int kBlock, class D, class T = hn::TFromD<D>>
-HWY_INLINE void stencil_block(D d, const StencilRow<T>* rows, int64_t row_count, int64_t width, int64_t stride,
-                              int64_t tap_pitch, int64_t column, hn::Vec<D>* HWY_RESTRICT sums) {
+HWY_INLINE void stencil_block(D d, const StencilRow<T>* rows, const StencilSize& size, int64_t column,
+                              hn::Vec<D>* HWY_RESTRICT sums) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t taps = kWidth ? kWidth : width, step = (kStride ? kStride : stride) * lanes;
-  for (int64_t r = 0; r < row_count; ++r) {
+  const int64_t taps = kWidth ? kWidth : size.width, step = (kStride ? kStride : size.stride) * lanes;
+  for (int64_t r = 0; r < size.row_count; ++r) {
     const T* HWY_RESTRICT x = rows[r].x + column * step;
     const T* HWY_RESTRICT weight = rows[r].taps;
 #pragma GCC unroll 8
     for (int64_t s = 0; s < taps; ++s) {
-      const auto tap = hn::LoadU(d, weight + s * tap_pitch);
+      const auto tap = hn::LoadU(d, weight + s * size.tap_pitch);
 #pragma GCC unroll 8
       for (int b = 0; b < kBlock; ++b) sums[b] = hn::MulAdd(hn::Load(d, x + b * step + s * lanes), tap, sums[b]);
     }
   }
 }
 
-// A whole row of outputs; put(column, sum) takes each.
+template <int kWidth, int kStride, int kBlock, class D, class Put, class T = hn::TFromD<D>>
+HWY_INLINE void stencil_columns(D d, const StencilRow<T>* rows, const StencilSize& size, int64_t column, hn::Vec<D> start,
+                                Put& put) {
+  hn::Vec<D> sums[kBlock];
+#pragma GCC unroll 8
+  for (int b = 0; b < kBlock; ++b) sums[b] = start;
+  stencil_block<kWidth, kStride, kBlock>(d, rows, size, column, sums);
+#pragma GCC unroll 8
+  for (int b = 0; b < kBlock; ++b) put(column + b, sums[b]);
+}
+
+// A whole row of outputs; put(column, sum) takes each and is given back.
 template <int kWidth, int kStride, class D, class Put, class T = hn::TFromD<D>>
-HWY_INLINE void stencil_row(D d, const StencilRow<T>* rows, int64_t row_count, int64_t width, int64_t stride,
-                            int64_t tap_pitch, int64_t columns, hn::Vec<D> start, const Put& put) {
+HWY_INLINE Put stencil_row(D d, const StencilRow<T>* rows, StencilSize size, int64_t columns, hn::Vec<D> start, Put put) {
   int64_t column = 0;
-  const auto block = [&]<int kBlock>(std::integral_constant<int, kBlock>) HWY_ATTR {
-    hn::Vec<D> sums[kBlock];
-#pragma GCC unroll 8
-    for (int b = 0; b < kBlock; ++b) sums[b] = start;
-    stencil_block<kWidth, kStride, kBlock>(d, rows, row_count, width, stride, tap_pitch, column, sums);
-#pragma GCC unroll 8
-    for (int b = 0; b < kBlock; ++b) put(column + b, sums[b]);
-    column += kBlock;
-  };
-  while (column + 7 <= columns) block(std::integral_constant<int, 7>{});  // GhostNet's maps are multiples of 7 wide
-  while (column + 2 <= columns) block(std::integral_constant<int, 2>{});
-  if (column < columns) block(std::integral_constant<int, 1>{});
+  for (; column + 7 <= columns; column += 7)  // GhostNet's maps are multiples of 7 wide
+    stencil_columns<kWidth, kStride, 7>(d, rows, size, column, start, put);
+  for (; column + 2 <= columns; column += 2) stencil_columns<kWidth, kStride, 2>(d, rows, size, column, start, put);
+  if (column < columns) stencil_columns<kWidth, kStride, 1>(d, rows, size, column, start, put);
+  return put;
 }
 
 // Calls body(kWidth, kStride) with the constants of the fast cases, (0, 0) for all others.

@@ -13,7 +13,7 @@ namespace ghost::cpu {
 // Sizes of one problem with multiplier 1, and its tasks: (image, band of output rows, group of channels). The cut depends on
 // the problem alone.
 struct DepthwiseShape {
-  static constexpr int64_t kGroup = 1024;   // channels of a task: its rows stay in the first-level cache
+  static constexpr int64_t kGroup = 64;     // channels of a task: its rows stay in the first-level cache
   static constexpr int64_t kWantedTasks = 16;
   static constexpr int64_t kLanePad = 16;   // no vector is longer, in elements
 

@@ -21,9 +21,8 @@ void apply(const T* x, const DropoutOptions& options, T* y, int64_t begin, int64
 
 void cpu::dropout_apply(const Tensor& x, const DropoutOptions& options, const Tensor& y) {
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
-    parallel_chunks(x.numel(), kChunk, [&](int64_t begin, int64_t end) {
-      apply(x.data<T>(), options, y.data<T>(), begin, end);
-    });
+    parallel_chunks(x.numel(), kChunk,
+                    [&](int64_t begin, int64_t end) { apply(x.data<T>(), options, y.data<T>(), begin, end); });
   });
 }
 

@@ -1,5 +1,5 @@
-// The formulas of kernels/feature.h over one row, on Highway vectors. Include from a foreach_target source; the guard lets
-// it in once per instruction set.
+// The formulas of kernels/feature.h over one row, on Highway vectors. Include from a foreach_target source; the guard
+// lets it in once per instruction set.
 #if defined(GHOST_KERNELS_EPILOGUE_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GHOST_KERNELS_EPILOGUE_ROWS_INL_H_
 #undef GHOST_KERNELS_EPILOGUE_ROWS_INL_H_
@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace ghost {
 namespace HWY_NAMESPACE {
 
-// body(d, i) for every vector at element i of [begin, count), then for the rest with half vectors, quarters, down to one
-// element: nothing outside the row is read or written.
+// body(d, i) for every vector at element i of [begin, count), then for the rest with half vectors, quarters, down to
+// one element: nothing outside the row is read or written.
 template <class D, class Body>
 HWY_INLINE void for_vectors(D d, int64_t begin, int64_t count, const Body& body) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -35,9 +35,8 @@ HWY_INLINE hn::Vec<D> epilogue_at(D d, const T* z, const T* scale, const T* shif
 // y = act(scale * z + shift)
 template <class Act, class T>
 HWY_INLINE void epilogue_row(const T* z, const T* scale, const T* shift, T* y, int64_t count) {
-  for_vectors(hn::ScalableTag<T>(), 0, count, [&](auto d, int64_t i) HWY_ATTR {
-    hn::StoreU(epilogue_at<Act>(d, z, scale, shift, i), d, y + i);
-  });
+  for_vectors(hn::ScalableTag<T>(), 0, count,
+              [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(epilogue_at<Act>(d, z, scale, shift, i), d, y + i); });
 }
 
 // y = act(scale * z + shift) * gate

@@ -21,8 +21,7 @@ inline Tensor repeat_channels(const Tensor& per_channel, double otherwise, int64
   if (times == 1) return per_channel;
   const Tensor repeated({times, channels}, options);
   visit_float(options.dtype, [&]<class T>(TypeTag<T>) {
-    for (int64_t i = 0; i < times; ++i)
-      std::copy_n(per_channel.data<T>(), channels, repeated.data<T>() + i * channels);
+    for (int64_t i = 0; i < times; ++i) std::copy_n(per_channel.data<T>(), channels, repeated.data<T>() + i * channels);
   });
   return repeated.reshape({channels * times});
 }
@@ -48,7 +47,8 @@ struct RowEpilogue {
 };
 
 // Runs body(begin, end) over ranges of pixels of a map {n, h, w, c}, about 128 KiB each: a function of the shape alone.
-inline void for_pixel_ranges(const Tensor& map, int64_t row_pixels, FunctionRef<void(int64_t begin, int64_t end)> body) {
+inline void for_pixel_ranges(const Tensor& map, int64_t row_pixels,
+                             FunctionRef<void(int64_t begin, int64_t end)> body) {
   const int64_t pixel_bytes = std::max<int64_t>(1, map.channels() * size_of(map.dtype()));
   const int64_t rows = std::max<int64_t>(1, (128 << 10) / (pixel_bytes * row_pixels));
   if (map.channels() > 0) parallel_chunks(map.pixels(), rows * row_pixels, body);

@@ -25,16 +25,16 @@ void forward_rows(const Tensor& z, const cpu::RowEpilogue& epilogue, const Tenso
     if (const T* const gate = epilogue.gate_row<T>(z, pixel))
       gated_epilogue_row<Act>(from + pixel * z_pitch, scale, shift, gate, to + pixel * y_pitch, c);
     else
-      epilogue_row<Act>(from + pixel * z_pitch, scale, shift, to + pixel * y_pitch, std::min(row_pixels, end - pixel) * c);
+      epilogue_row<Act>(from + pixel * z_pitch, scale, shift, to + pixel * y_pitch,
+                        std::min(row_pixels, end - pixel) * c);
   }
 }
 
 void epilogue_forward_range(const Tensor& z, const cpu::RowEpilogue& epilogue, const Tensor& y, int64_t row_pixels,
                             int64_t begin, int64_t end) {
   visit_float(z.dtype(), [&]<class T>(TypeTag<T>) {
-    visit_activation(epilogue.activation, [&]<class Act>(Act) {
-      forward_rows<Act, T>(z, epilogue, y, row_pixels, begin, end);
-    });
+    visit_activation(epilogue.activation,
+                     [&]<class Act>(Act) { forward_rows<Act, T>(z, epilogue, y, row_pixels, begin, end); });
   });
 }
 
@@ -84,8 +84,7 @@ void cpu::epilogue_forward(const Tensor& z, const Epilogue& epilogue, const Tens
   const int64_t row_pixels = pixels_per_row(z.channels(), dense);
   const RowEpilogue ready(z, epilogue, row_pixels);
   const auto run = HWY_DYNAMIC_DISPATCH(epilogue_forward_range);
-  for_pixel_ranges(z, row_pixels,
-                   [&](int64_t begin, int64_t end) { run(z, ready, y, row_pixels, begin, end); });
+  for_pixel_ranges(z, row_pixels, [&](int64_t begin, int64_t end) { run(z, ready, y, row_pixels, begin, end); });
 }
 
 void cpu::raw_gradient(const RawGradient& gradient, const Tensor& dz) {
@@ -100,9 +99,8 @@ void cpu::raw_gradient(const RawGradient& gradient, const Tensor& dz) {
   for (int i = 0; i < 3 && gradient.coefficients.defined(); ++i)
     coefficients[i] = repeat_channels(gradient.coefficients.rows(i, 1).reshape({c}), 0, c, row_pixels, dz.options());
   const auto run = HWY_DYNAMIC_DISPATCH(raw_gradient_range);
-  for_pixel_ranges(dz, row_pixels, [&](int64_t begin, int64_t end) {
-    run(gradient, ready, coefficients, dz, row_pixels, begin, end);
-  });
+  for_pixel_ranges(dz, row_pixels,
+                   [&](int64_t begin, int64_t end) { run(gradient, ready, coefficients, dz, row_pixels, begin, end); });
 }
 
 }  // namespace ghost

@@ -51,8 +51,8 @@ void raw_gradient(const RawGradient& gradient, const Tensor& dz) {
   visit_width(fits_vectors({gradient.dy, gradient.z, dz}), [&](auto width) {
     visit_device_raw_gradient(gradient, [&]<class Act>(const DeviceRawGradient<Act>& on_device) {
       const MapLaunch how = map_launch(size, width);
-      launch(raw_gradient_kernel<width, Act>, how.grid, how.block, 0, current_stream(dz.device()), on_device, map_of(dz),
-             size);
+      launch(raw_gradient_kernel<width, Act>, how.grid, how.block, 0, current_stream(dz.device()), on_device,
+             map_of(dz), size);
     });
   });
 }

@@ -6,7 +6,8 @@ namespace {
 // Whether `part` is the same memory as `view`.
 bool same_place(const Tensor& part, const Tensor& view) {
   const bool same_rows = part.pitch() == view.pitch() || part.pixels() <= 1;
-  return part.shape() == view.shape() && part.storage() == view.storage() && part.raw_data() == view.raw_data() && same_rows;
+  return part.shape() == view.shape() && part.storage() == view.storage() && part.raw_data() == view.raw_data() &&
+         same_rows;
 }
 
 }  // namespace

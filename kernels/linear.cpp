@@ -32,20 +32,19 @@ Variable linear(const Feature& x, const Variable& weight, const Variable& bias) 
   const Tensor w = weight.value();
   const Tensor y({saved.dim(0), w.dim(0)}, saved.options());
   GHOST_DISPATCH(y.device(), linear_forward(saved, w, bias.defined() ? bias.value() : Tensor(), y));
-  return record("linear", {input, weight, bias}, y,
-                [saved, w, map = input.shape()](const Tensor& dy, Gradients& grads) {
-                  Tensor dx, dweight, dbias;
-                  if (grads.needed(0)) dx = Tensor(saved.shape(), saved.options());
-                  if (grads.needed(1)) dweight = Tensor(w.shape(), w.options());
-                  if (grads.needed(2)) dbias = Tensor({w.dim(0)}, w.options());
-                  GHOST_DISPATCH(dy.device(),
-                                 linear_backward(saved, w, dy, dx.defined() ? &dx : nullptr, false,
-                                                 dweight.defined() ? &dweight : nullptr,
-                                                 dbias.defined() ? &dbias : nullptr));
-                  if (dx.defined()) grads.set(0, dx.reshape(map));
-                  if (dweight.defined()) grads.set(1, dweight);
-                  if (dbias.defined()) grads.set(2, dbias);
-                });
+  return record(
+      "linear", {input, weight, bias}, y, [saved, w, map = input.shape()](const Tensor& dy, Gradients& grads) {
+        Tensor dx, dweight, dbias;
+        if (grads.needed(0)) dx = Tensor(saved.shape(), saved.options());
+        if (grads.needed(1)) dweight = Tensor(w.shape(), w.options());
+        if (grads.needed(2)) dbias = Tensor({w.dim(0)}, w.options());
+        GHOST_DISPATCH(dy.device(),
+                       linear_backward(saved, w, dy, dx.defined() ? &dx : nullptr, false,
+                                       dweight.defined() ? &dweight : nullptr, dbias.defined() ? &dbias : nullptr));
+        if (dx.defined()) grads.set(0, dx.reshape(map));
+        if (dweight.defined()) grads.set(1, dweight);
+        if (dbias.defined()) grads.set(2, dbias);
+      });
 }
 
 }  // namespace ghost

@@ -45,8 +45,8 @@ void adam_part(const ParameterSlot& slot, const AdamOptions& options, int64_t be
   for_vectors(hn::ScalableTag<T>(), begin, end, [&](auto d, int64_t i) HWY_ATTR {
     const auto before = hn::LoadU(d, value + i);
     const auto g = hn::MulAdd(constant(d, decay), before, hn::LoadU(d, gradient + i));
-    const auto m = hn::MulAdd(constant(d, options.beta1), hn::LoadU(d, first + i),
-                              hn::Mul(constant(d, 1 - options.beta1), g));
+    const auto m =
+        hn::MulAdd(constant(d, options.beta1), hn::LoadU(d, first + i), hn::Mul(constant(d, 1 - options.beta1), g));
     const auto v = hn::MulAdd(constant(d, options.beta2), hn::LoadU(d, second + i),
                               hn::Mul(constant(d, 1 - options.beta2), hn::Mul(g, g)));
     hn::StoreU(m, d, first + i);
@@ -104,8 +104,7 @@ void scale_range(const Tensor& tensor, double factor, int64_t begin, int64_t end
   visit_float(tensor.dtype(), [&]<class T>(TypeTag<T>) { scale_part<T>(tensor, factor, begin, end); });
 }
 double squared_norm_range(const Tensor& tensor, int64_t begin, int64_t end) {
-  return visit_float(tensor.dtype(),
-                     [&]<class T>(TypeTag<T>) { return squared_norm_part<T>(tensor, begin, end); });
+  return visit_float(tensor.dtype(), [&]<class T>(TypeTag<T>) { return squared_norm_part<T>(tensor, begin, end); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -141,10 +140,10 @@ std::vector<Part> cut(size_t tensors, const Numel& numel) {
 }
 
 void check_like(const Tensor& value, const Tensor& other, const char* what) {
-  GHOST_ASSERT(value.contiguous() && other.contiguous() && other.numel() == value.numel() &&
-                   other.dtype() == value.dtype(),
-               "optimizer: ", what, ' ', other.dtype(), ' ', other.shape(), " for a parameter ", value.dtype(), ' ',
-               value.shape());
+  GHOST_ASSERT(
+      value.contiguous() && other.contiguous() && other.numel() == value.numel() && other.dtype() == value.dtype(),
+      "optimizer: ", what, ' ', other.dtype(), ' ', other.shape(), " for a parameter ", value.dtype(), ' ',
+      value.shape());
 }
 
 std::vector<Part> cut_slots(const std::vector<ParameterSlot>& slots, bool first, bool second) {

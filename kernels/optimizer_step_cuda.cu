@@ -1,5 +1,5 @@
-// Hundreds of small tensors, few launches: a launch's table of tensors travels in its arguments (no copy to the device, and a
-// CUDA graph keeps it), and each block finds the piece of a tensor that it works on.
+// Hundreds of small tensors, few launches: a launch's table of tensors travels in its arguments (no copy to the device,
+// and a CUDA graph keeps it), and each block finds the piece of a tensor that it works on.
 #include "kernels/cuda_reduce.h"
 #include "kernels/optimizer_step.h"
 
@@ -154,7 +154,8 @@ void for_each_table(const char* op, size_t count, const Tensors& tensors, const 
     const int64_t numel = slot.first[0].numel();
     if (numel == 0) continue;
     const int64_t blocks = ceil_div(numel, kPiece);
-    GHOST_CHECK(blocks < (1 << 30), op, ": tensor ", slot.first[0].shape(), " has more elements than one launch reaches");
+    GHOST_CHECK(blocks < (1 << 30), op, ": tensor ", slot.first[0].shape(),
+                " has more elements than one launch reaches");
     if (table.slots == Table<P>::kSlots || table.blocks + blocks >= (1 << 30)) flush();
     for (int p = 0; p < P; ++p) {
       require_float32(op, {slot.first[p]});
@@ -233,7 +234,10 @@ double squared_norm(const std::vector<Tensor>& tensors) {
   const cudaStream_t stream = current_stream(options.device);
   double* next = partial.data<double>();
   for_each_table<1>(
-      "squared_norm", tensors.size(), [&](size_t i) { return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0}; },
+      "squared_norm", tensors.size(),
+      [&](size_t i) {
+        return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0};
+      },
       [&](const Table<1>& table) {
         launch(squared_norm_kernel, table.blocks, kThreads, 0, stream, table, next);
         next += table.blocks;
@@ -245,7 +249,9 @@ double squared_norm(const std::vector<Tensor>& tensors) {
 void scale_in_place(const std::vector<Tensor>& tensors, double factor) {
   if (tensors.empty()) return;
   for_each_element<1>("scale_in_place", tensors[0].device(), tensors.size(), ScaleOp{static_cast<float>(factor)},
-                      [&](size_t i) { return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0}; });
+                      [&](size_t i) {
+                        return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0};
+                      });
 }
 
 }  // namespace cuda

@@ -39,32 +39,22 @@ namespace ghost {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Rows are taken sixteen at a time, vector by vector: what belongs to a channel is loaded once for sixteen rows, and the
-// sixteen rows stay in the first-level cache.
-constexpr int64_t kRowsAtOnce = 16;
-
 template <class Act, class T>
 void epilogue_block(const Tensor& x, const cpu::RowEpilogue& epilogue, const Block<T>& block) {
-  const T *const scales = epilogue.scale.data<T>() + block.channel, *const shifts = epilogue.shift.data<T>() + block.channel;
-  const bool gated = epilogue.gate.defined();
-  const int64_t image_pixels = x.dim(1) * x.dim(2), pitch = x.pitch(), end = block.row + block.rows;
-  for (int64_t row = block.row, count; row < end; row += count) {
-    count = std::min(kRowsAtOnce, end - row);
-    const T* gates = nullptr;
-    if (gated) {  // a gate serves the rows of one image
-      count = std::min(count, image_pixels - row % image_pixels);
-      gates = epilogue.gate.data<T>() + row / image_pixels * epilogue.gate.pitch() + block.channel;
-    }
-    const T* const from = x.data<T>() + row * pitch + block.channel;
-    T* const to = block.out + (row - block.row) * block.out_pitch;
-    for_vectors(hn::ScalableTag<T>(), 0, block.channels, [&](auto d, int64_t i) HWY_ATTR {
-      const auto scale = hn::LoadU(d, scales + i), shift = hn::LoadU(d, shifts + i);
-      const auto gate = gated ? hn::LoadU(d, gates + i) : hn::Set(d, T(1));
-      for (int64_t r = 0; r < count; ++r) {
-        const auto y = activation_value(Act(), d, hn::MulAdd(scale, hn::LoadU(d, from + r * pitch + i), shift));
-        hn::StoreU(hn::Mul(y, gate), d, to + r * block.out_pitch + i);
-      }
-    });
+  const T *const scale = epilogue.scale.data<T>() + block.channel, *const shift =
+                                                                       epilogue.shift.data<T>() + block.channel;
+  const T* from = x.data<T>() + block.row * x.pitch() + block.channel;
+  T* to = block.out;
+  if (!epilogue.gate.defined()) {
+    for (int64_t r = 0; r < block.rows; ++r, from += x.pitch(), to += block.out_pitch)
+      epilogue_row<Act>(from, scale, shift, to, block.channels);
+    return;
+  }
+  const int64_t image_pixels = x.dim(1) * x.dim(2);
+  for (int64_t r = 0; r < block.rows; ++r, from += x.pitch(), to += block.out_pitch) {
+    const T* const gate =
+        epilogue.gate.data<T>() + (block.row + r) / image_pixels * epilogue.gate.pitch() + block.channel;
+    gated_epilogue_row<Act>(from, scale, shift, gate, to, block.channels);
   }
 }
 
@@ -77,23 +67,12 @@ template <class Act, class T>
 void gradient_block(const PanelGradient& gradient, const Block<T>& block) {
   const Tensor &dy_map = gradient.raw.dy, &z_map = gradient.raw.z;
   const auto of_channel = [&](const Tensor& values) { return values.data<T>() + block.channel; };
-  const T *const scales = of_channel(gradient.epilogue.scale), *const shifts = of_channel(gradient.epilogue.shift);
-  const T *const as = of_channel(gradient.a), *const bs = of_channel(gradient.b), *const ds = of_channel(gradient.d);
-  for (int64_t row = 0; row < block.rows; row += kRowsAtOnce) {
-    const int64_t count = std::min(kRowsAtOnce, block.rows - row);
-    const T* const dy = of_channel(dy_map) + (block.row + row) * dy_map.pitch();
-    const T* const z = of_channel(z_map) + (block.row + row) * z_map.pitch();
-    T* const out = block.out + row * block.out_pitch;
-    for_vectors(hn::ScalableTag<T>(), 0, block.channels, [&](auto d, int64_t i) HWY_ATTR {
-      const auto scale = hn::LoadU(d, scales + i), shift = hn::LoadU(d, shifts + i);
-      const auto a = hn::LoadU(d, as + i), b = hn::LoadU(d, bs + i), c = hn::LoadU(d, ds + i);
-      for (int64_t r = 0; r < count; ++r) {
-        const auto raw = hn::LoadU(d, z + r * z_map.pitch() + i), passed = hn::LoadU(d, dy + r * dy_map.pitch() + i);
-        const auto g = activation_gradient(Act(), d, hn::MulAdd(scale, raw, shift), passed);
-        hn::StoreU(hn::MulAdd(a, g, hn::MulAdd(b, raw, c)), d, out + r * block.out_pitch + i);
-      }
-    });
-  }
+  const T *const scale = of_channel(gradient.epilogue.scale), *const shift = of_channel(gradient.epilogue.shift);
+  const T* const abd[3] = {of_channel(gradient.a), of_channel(gradient.b), of_channel(gradient.d)};
+  const T *dy = of_channel(dy_map) + block.row * dy_map.pitch(), *z = of_channel(z_map) + block.row * z_map.pitch();
+  T* out = block.out;
+  for (int64_t r = 0; r < block.rows; ++r, dy += dy_map.pitch(), z += z_map.pitch(), out += block.out_pitch)
+    raw_gradient_row<Act>(dy, z, scale, shift, abd, out, block.channels);
 }
 
 template <class T>
@@ -239,10 +218,11 @@ void panel_sums(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* su
   functions<T>().sums(z, pitch, rows, channels, sums);
 }
 
-#define GHOST_INSTANTIATE(T)                                                                                           \
-  template void panel_epilogue(const Tensor&, const cpu::RowEpilogue&, int64_t, int64_t, int64_t, int64_t, T*, int64_t); \
-  template void panel_gradient(const PanelGradient&, int64_t, int64_t, int64_t, int64_t, T*, int64_t);                 \
-  template void panel_moments(const T*, int64_t, int64_t, int64_t, T*, T*);                                            \
+#define GHOST_INSTANTIATE(T)                                                                                   \
+  template void panel_epilogue(const Tensor&, const cpu::RowEpilogue&, int64_t, int64_t, int64_t, int64_t, T*, \
+                               int64_t);                                                                       \
+  template void panel_gradient(const PanelGradient&, int64_t, int64_t, int64_t, int64_t, T*, int64_t);         \
+  template void panel_moments(const T*, int64_t, int64_t, int64_t, T*, T*);                                    \
   template void panel_sums(const T*, int64_t, int64_t, int64_t, T*);
 GHOST_INSTANTIATE(float)
 GHOST_INSTANTIATE(double)

@@ -1,5 +1,5 @@
-// What surrounds the product in a panel (panel_gemm.h): the epilogue of a raw input as it is loaded, the gradient of a raw
-// output, the moments of what was written. On the calling thread; rows are pixels, counted over n, h, w.
+// What surrounds the product in a panel (panel_gemm.h): the epilogue of a raw input as it is loaded, the gradient of a
+// raw output, the moments of what was written. On the calling thread; rows are pixels, counted over n, h, w.
 #pragma once
 
 #include "kernels/conv2d.h"
@@ -7,8 +7,8 @@
 
 namespace ghost {
 
-// out[r, j] = epilogue(x)[row + r, channel + j] for `rows` pixels and `channels` channels; rows of out lie out_pitch apart.
-// `epilogue` was made for x with one pixel per row.
+// out[r, j] = epilogue(x)[row + r, channel + j] for `rows` pixels and `channels` channels; rows of out lie out_pitch
+// apart. `epilogue` was made for x with one pixel per row.
 template <class T>
 void panel_epilogue(const Tensor& x, const cpu::RowEpilogue& epilogue, int64_t channel, int64_t channels, int64_t row,
                     int64_t rows, T* out, int64_t out_pitch);

@@ -42,15 +42,15 @@ constexpr int kMaxVectors = 3;
 
 template <class T>
 struct Operands {
-  int64_t k;              // length of the sums
-  const T* a;             // element (i, p) at a[i * a_row + p * a_step]
+  int64_t k;   // length of the sums
+  const T* a;  // element (i, p) at a[i * a_row + p * a_step]
   int64_t a_row, a_step;
-  const T* b;             // row p at b + p * b_step
+  const T* b;  // row p at b + p * b_step
   int64_t b_step;
   T* c;
   int64_t ldc;
   bool accumulate;
-  int64_t tail;           // lanes in use of the last vector of a row of c
+  int64_t tail;  // lanes in use of the last vector of a row of c
 };
 
 // MR rows by NV vectors of c; kTail: the last vector is not full.
@@ -249,10 +249,11 @@ void panel_gemm_transposed(int64_t rows, int64_t m, int64_t n, const T* a, int64
   functions<T>().multiply_transposed(rows, m, n, a, lda, b, ldb, c, ldc, accumulate);
 }
 
-#define GHOST_INSTANTIATE(T)                                                                                  \
-  template void pack_matrix(int64_t, int64_t, const T*, int64_t, int64_t, T*);                                \
-  template void panel_gemm(int64_t, int64_t, int64_t, const T*, int64_t, const T*, T*, int64_t, bool);        \
-  template void panel_gemm_transposed(int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, bool);
+#define GHOST_INSTANTIATE(T)                                                                                        \
+  template void pack_matrix(int64_t, int64_t, const T*, int64_t, int64_t, T*);                                      \
+  template void panel_gemm(int64_t, int64_t, int64_t, const T*, int64_t, const T*, T*, int64_t, bool);              \
+  template void panel_gemm_transposed(int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, \
+                                      bool);
 GHOST_INSTANTIATE(float)
 GHOST_INSTANTIATE(double)
 #undef GHOST_INSTANTIATE

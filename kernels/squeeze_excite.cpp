@@ -4,14 +4,16 @@ namespace ghost {
 namespace {
 
 void check(const Tensor& z, const Epilogue& epilogue, const SqueezeExciteTensors& weights) {
-  GHOST_CHECK(z.rank() == 4 && z.dim(1) * z.dim(2) >= 1, "squeeze_excite: a map {n, h, w, c} with at least one pixel is "
-              "needed, got ", z.shape());
+  GHOST_CHECK(z.rank() == 4 && z.dim(1) * z.dim(2) >= 1,
+              "squeeze_excite: a map {n, h, w, c} with at least one pixel is "
+              "needed, got ",
+              z.shape());
   GHOST_ASSERT(!epilogue.gate.defined(), "squeeze_excite of a feature that already has a gate");
   const int64_t c = z.channels(), r = weights.reduce_weight.dim(0);
   const auto expect = [&](const char* name, const Tensor& weight, const Shape& shape) {
     GHOST_CHECK(weight.shape() == shape && weight.dtype() == z.dtype() && weight.device() == z.device(),
-                "squeeze_excite: ", name, " is ", weight.dtype(), ' ', weight.shape(), " on ", weight.device(), "; the map ",
-                z.dtype(), ' ', z.shape(), " on ", z.device(), " needs ", shape);
+                "squeeze_excite: ", name, " is ", weight.dtype(), ' ', weight.shape(), " on ", weight.device(),
+                "; the map ", z.dtype(), ' ', z.shape(), " on ", z.device(), " needs ", shape);
   };
   expect("reduce_weight", weights.reduce_weight, {r, c, 1, 1});
   expect("reduce_bias", weights.reduce_bias, {r});
@@ -33,7 +35,7 @@ Feature squeeze_excite(const Feature& x, const SqueezeExciteWeights& weights, Ac
 
   const Variables inputs{x.raw, weights.reduce_weight, weights.reduce_bias, weights.expand_weight, weights.expand_bias};
   const auto backward = [z, epilogue = x.epilogue, tensors, gate_activation, saved, gate](const Tensor& dy,
-                                                                                         Gradients& grads) {
+                                                                                          Gradients& grads) {
     const auto fresh = [&](int input, const Tensor& like) {
       return grads.needed(input) ? Tensor(like.shape(), like.options()) : Tensor();
     };
@@ -45,8 +47,8 @@ Feature squeeze_excite(const Feature& x, const SqueezeExciteWeights& weights, Ac
       dx.out = dy;
     else if (grads.needed(0))
       dx = grads.target(0);
-    GHOST_DISPATCH(dy.device(), squeeze_excite_backward(dy, z, epilogue, tensors, gate_activation, saved, gate, d, dx.out,
-                                                        dx.accumulate));
+    GHOST_DISPATCH(dy.device(), squeeze_excite_backward(dy, z, epilogue, tensors, gate_activation, saved, gate, d,
+                                                        dx.out, dx.accumulate));
     if (in_place) grads.pass(0, dy);
     const Tensor* const weight_gradients[] = {&d.reduce_weight, &d.reduce_bias, &d.expand_weight, &d.expand_bias};
     for (int i = 0; i < 4; ++i) grads.set(1 + i, *weight_gradients[i]);  // nothing where not needed

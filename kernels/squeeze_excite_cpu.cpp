@@ -91,8 +91,8 @@ template <class T>
 void input_gradient(const Tensor& dy, const Tensor& weight, const Tensor& dx) {
   const int64_t o = dy.dim(1), k = dx.dim(1);
   parallel_chunks(dy.dim(0), kRowBlock, [&](int64_t begin, int64_t end) {
-    gemm<T>(false, false, end - begin, k, o, dy.data<T>() + begin * o, o, weight.data<T>(), k,
-            dx.data<T>() + begin * k, k, false);
+    gemm<T>(false, false, end - begin, k, o, dy.data<T>() + begin * o, o, weight.data<T>(), k, dx.data<T>() + begin * k,
+            k, false);
   });
 }
 
@@ -156,9 +156,7 @@ void cpu::squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilo
   });
   if (!dx.defined()) return;
   const auto run = HWY_DYNAMIC_DISPATCH(map_gradient_range);
-  for_pixel_ranges(dx, 1, [&](int64_t begin, int64_t end) {
-    run(dy, gate, dpooled, dx, accumulate_dx, begin, end);
-  });
+  for_pixel_ranges(dx, 1, [&](int64_t begin, int64_t end) { run(dy, gate, dpooled, dx, accumulate_dx, begin, end); });
 }
 
 }  // namespace ghost

@@ -24,7 +24,7 @@ Layer layer_of(const Tensor& weight, const Tensor& bias) {
 // y[n,o] = bias[o] + sum_k act(x[n,k]) weight[o,k]: a warp for each o and eight n. gate (or null): gate_act(y).
 template <class GateAct>
 __global__ void fc_kernel(ConstMap x, PiecewiseLinear input_act, Layer layer, int64_t samples, Map y, Map gate,
-                             GateAct gate_act) {
+                          GateAct gate_act) {
   const int lane = threadIdx.x;
   const int64_t o = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.y;
   const int64_t first = static_cast<int64_t>(blockIdx.y) * kSamples;
@@ -47,7 +47,7 @@ __global__ void fc_kernel(ConstMap x, PiecewiseLinear input_act, Layer layer, in
 
 // dx[n,k] = act'(x[n,k]) * sum_o dy[n,o] weight[o,k]; x null: act' = 1. Threads x over k, y over parts of the sum.
 __global__ void fc_input_gradient_kernel(ConstMap dy, Layer layer, ConstMap x, PiecewiseLinear input_act,
-                                            int64_t samples, Map dx) {
+                                         int64_t samples, Map dx) {
   __shared__ Sum<kSamples> shared[kWarps * 32];
   const int64_t k = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x;
   const int64_t first = static_cast<int64_t>(blockIdx.y) * kSamples;
@@ -71,7 +71,7 @@ __global__ void fc_input_gradient_kernel(ConstMap dy, Layer layer, ConstMap x, P
 
 // dweight[o,k] = sum_n dy[n,o] act(x[n,k]), dbias[o] = sum_n dy[n,o]: a thread for each weight.
 __global__ void fc_weight_gradient_kernel(ConstMap dy, ConstMap x, PiecewiseLinear input_act, int64_t samples,
-                                             int64_t outputs, int64_t inputs, float* dweight, float* dbias) {
+                                          int64_t outputs, int64_t inputs, float* dweight, float* dbias) {
   GHOST_GRID_STRIDE_LOOP(i, outputs * inputs) {
     const int64_t o = i / inputs, k = i % inputs;
     float sum = 0, bias_sum = 0;
@@ -113,7 +113,7 @@ __global__ void gate_gradient_kernel(ConstMap dy, ConstMap z, DeviceEpilogue<Act
 // dx = dy * gate + dp / (h*w).
 template <int V>
 __global__ void squeeze_excite_input_kernel(ConstMap dy, ConstMap gate, ConstMap dpooled, MapSize size, Map dx,
-                                      bool accumulate) {
+                                            bool accumulate) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
   for (int64_t n = blockIdx.z; n < size.images; n += gridDim.z) {
@@ -142,7 +142,7 @@ void fc_input_gradient(const Tensor& dy, const Layer& layer, const Tensor& x, co
 
 // dweight or dbias may be undefined: not computed.
 void fc_weight_gradient(const Tensor& dy, const Tensor& x, const PiecewiseLinear& input_act, const Tensor& dweight,
-                           const Tensor& dbias) {
+                        const Tensor& dbias) {
   if (!dweight.defined() && !dbias.defined()) return;
   const int64_t outputs = dy.channels(), inputs = x.channels();
   launch(fc_weight_gradient_kernel, grid_for(outputs * inputs, 128), 128, 0, current_stream(dy.device()), const_map(dy),
@@ -163,10 +163,11 @@ void squeeze_excite_forward(const Tensor& z, const Epilogue& epilogue, const Squ
   const Layer expand = layer_of(weights.expand_weight, weights.expand_bias);
   const dim3 block(32, kWarps);
   launch(fc_kernel<PiecewiseLinear>, layer_grid(reduce.outputs, kWarps, samples), block, 0, stream,
-         const_map(saved.pooled), kNoActivation, reduce, samples, map_of(saved.reduced), Map{nullptr, 0}, kNoActivation);
+         const_map(saved.pooled), kNoActivation, reduce, samples, map_of(saved.reduced), Map{nullptr, 0},
+         kNoActivation);
   visit_device_activation(gate_activation, [&]<class GateAct>(const GateAct& gate_act) {
-    launch(fc_kernel<GateAct>, layer_grid(expand.outputs, kWarps, samples), block, 0, stream,
-           const_map(saved.reduced), kReluActivation, expand, samples, map_of(saved.expanded), map_of(gate), gate_act);
+    launch(fc_kernel<GateAct>, layer_grid(expand.outputs, kWarps, samples), block, 0, stream, const_map(saved.reduced),
+           kReluActivation, expand, samples, map_of(saved.expanded), map_of(gate), gate_act);
   });
 }
 
@@ -199,8 +200,7 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
   });
   fc_input_gradient(de, layer_of(weights.expand_weight, weights.expand_bias), saved.reduced, dq);
   fc_input_gradient(dq, layer_of(weights.reduce_weight, weights.reduce_bias), Tensor(), dpooled);
-  fc_weight_gradient(de, saved.reduced, kReluActivation, weight_gradients.expand_weight,
-                        weight_gradients.expand_bias);
+  fc_weight_gradient(de, saved.reduced, kReluActivation, weight_gradients.expand_weight, weight_gradients.expand_bias);
   fc_weight_gradient(dq, saved.pooled, kNoActivation, weight_gradients.reduce_weight, weight_gradients.reduce_bias);
   if (!dx.defined()) return;
   visit_width(fits_vectors({dy, dx}), [&](auto width) {

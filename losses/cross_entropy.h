@@ -1,4 +1,5 @@
-// Softmax cross entropy with label smoothing (Szegedy et al., 2016) and two weighted labels (mixup, cutmix), mean over the batch.
+// Softmax cross entropy with label smoothing (Szegedy et al., 2016) and two weighted labels (mixup, cutmix), mean over
+// the batch.
 //   target[i,k] = (1 - s) * (m[i] * [k == a[i]] + (1 - m[i]) * [k == b[i]]) + s / classes
 //   forward   loss = -1/n sum_i sum_k target[i,k] * log_softmax(x[i])[k]
 //   backward  dx[i,k] = dloss / n * (softmax(x[i])[k] - target[i,k])

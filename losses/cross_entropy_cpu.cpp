@@ -52,9 +52,9 @@ void cpu::softmax_cross_entropy_forward(const Tensor& logits, const ClassTargets
     std::vector<double> losses(static_cast<size_t>(n));
     parallel_chunks(n, kRows, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        losses[static_cast<size_t>(i)] = row_loss(logits.data<T>() + i * classes, classes,
-                                                  RowTarget<T>(targets, label_smoothing, classes, i),
-                                                  log_sum.data<T>() + i);
+        losses[static_cast<size_t>(i)] =
+            row_loss(logits.data<T>() + i * classes, classes, RowTarget<T>(targets, label_smoothing, classes, i),
+                     log_sum.data<T>() + i);
     });
     double sum = 0;
     for (const double row : losses) sum += row;

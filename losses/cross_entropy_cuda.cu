@@ -26,8 +26,8 @@ DeviceTargets device_targets(const ClassTargets& targets, double label_smoothing
 }
 
 // Rows of a batch are few; a block walks one.
-__global__ void cross_entropy_rows_kernel(ConstMap logits, int64_t rows, int64_t classes, DeviceTargets targets, float* log_sum,
-                            float* row_loss) {
+__global__ void cross_entropy_rows_kernel(ConstMap logits, int64_t rows, int64_t classes, DeviceTargets targets,
+                                          float* log_sum, float* row_loss) {
   __shared__ float shared[32];
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
     const float* const x = logits.data + row * logits.pitch;
@@ -46,11 +46,12 @@ __global__ void cross_entropy_rows_kernel(ConstMap logits, int64_t rows, int64_t
     log_sum[row] = largest + log_of_sum;
     const int64_t a = targets.labels[row], b = targets.other(row);
     const float weight = targets.weight(row);
-    // A label from outside cannot throw here without a wait for the device: it makes the loss NaN, which the trainer reports.
+    // A label from outside cannot throw here without a wait for the device: it makes the loss NaN, which the trainer
+    // reports.
     const bool inside = a >= 0 && a < classes && b >= 0 && b < classes;
     const float of_labels = inside ? weight * (largest - x[a]) + (1 - weight) * (largest - x[b]) : nanf("");
-    row_loss[row] = targets.sharp * (log_of_sum + of_labels) +
-                    targets.smooth * (static_cast<float>(classes) * log_of_sum + rest);
+    row_loss[row] =
+        targets.sharp * (log_of_sum + of_labels) + targets.smooth * (static_cast<float>(classes) * log_of_sum + rest);
   }
 }
 
@@ -63,7 +64,7 @@ __global__ void row_mean_kernel(const float* row_loss, int64_t rows, float* loss
 }
 
 __global__ void cross_entropy_backward_kernel(ConstMap logits, int64_t rows, int64_t classes, DeviceTargets targets,
-                                const float* log_sum, const float* dloss, Map dlogits) {
+                                              const float* log_sum, const float* dloss, Map dlogits) {
   const float factor = *dloss / static_cast<float>(rows);
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
     const float* const x = logits.data + row * logits.pitch;
@@ -96,9 +97,9 @@ void softmax_cross_entropy_backward(const Tensor& logits, const ClassTargets& ta
   require_float32("softmax_cross_entropy", {logits, targets.mix, log_sum, dloss, dlogits});
   if (logits.empty()) return;
   const int64_t rows = logits.pixels(), classes = logits.channels();
-  launch(cross_entropy_backward_kernel, grid_for(rows, 1), kThreads, 0, current_stream(logits.device()), const_map(logits), rows,
-         classes, device_targets(targets, label_smoothing, classes), log_sum.data<float>(), dloss.data<float>(),
-         map_of(dlogits));
+  launch(cross_entropy_backward_kernel, grid_for(rows, 1), kThreads, 0, current_stream(logits.device()),
+         const_map(logits), rows, classes, device_targets(targets, label_smoothing, classes), log_sum.data<float>(),
+         dloss.data<float>(), map_of(dlogits));
 }
 
 }  // namespace cuda

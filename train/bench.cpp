@@ -36,7 +36,8 @@ int64_t page_faults() {
   return usage.ru_minflt;
 }
 
-// One input and one output map per convolution; the output of the layer before is the input, as the trace has them in order.
+// One input and one output map per convolution; the output of the layer before is the input, as the trace has them in
+// order.
 WorkPerImage work_of(Classifier& model, int64_t size) {
   const NoGradScope no_grad;
   const LayerTrace trace;
@@ -77,7 +78,8 @@ struct Stepper {
       return;
     }
     TapeScope tape;
-    const Variable loss = softmax_cross_entropy(model->forward(Variable(images), {0, static_cast<uint64_t>(optimizer->steps())}), {labels, {}, {}});
+    const Variable loss = softmax_cross_entropy(
+        model->forward(Variable(images), {0, static_cast<uint64_t>(optimizer->steps())}), {labels, {}, {}});
     tape.backward(loss);
     ProfileScope::mark();
     optimizer->step(0.01, 0);
@@ -96,10 +98,11 @@ struct Stepper {
 MachineSpeed measure_machine() {
   constexpr int64_t kSide = 768;
   const int64_t threads = compute_threads();
-  const Tensor a = Tensor::full({threads, kSide * kSide}, 0.5), b = Tensor::full({kSide * kSide}, 0.5), c({threads, kSide * kSide});
+  const Tensor a = Tensor::full({threads, kSide * kSide}, 0.5), b = Tensor::full({kSide * kSide}, 0.5),
+               c({threads, kSide * kSide});
   const auto multiply = [&](int64_t task) {
-    gemm<float>(false, false, kSide, kSide, kSide, a.data<float>() + task * kSide * kSide, kSide, b.data<float>(), kSide,
-                c.data<float>() + task * kSide * kSide, kSide, false);
+    gemm<float>(false, false, kSide, kSide, kSide, a.data<float>() + task * kSide * kSide, kSide, b.data<float>(),
+                kSide, c.data<float>() + task * kSide * kSide, kSide, false);
   };
   const double product = best_of(5, [&] { parallel_for(threads, multiply); });
 
@@ -125,7 +128,8 @@ BenchResult run_bench(const BenchOptions& options) {
   }
   for (int i = 0; i < 3; ++i) stepper.step();
   reset_peak(options.device);
-  const int64_t allocations = memory_stats(options.device).system_allocations, faults = page_faults(), copied = copied_bytes();
+  const int64_t allocations = memory_stats(options.device).system_allocations, faults = page_faults(),
+                copied = copied_bytes();
   std::vector<double> times;
   {
     const ProfileScope profile;
@@ -134,7 +138,8 @@ BenchResult run_bench(const BenchOptions& options) {
   }
   const double steps = static_cast<double>(options.steps);
   result.peak_bytes = memory_stats(options.device).peak;
-  result.allocations_per_step = static_cast<double>(memory_stats(options.device).system_allocations - allocations) / steps;
+  result.allocations_per_step =
+      static_cast<double>(memory_stats(options.device).system_allocations - allocations) / steps;
   result.page_faults_per_step = static_cast<double>(page_faults() - faults) / steps;
   result.copied_bytes_per_step = static_cast<double>(copied_bytes() - copied) / steps;
   std::sort(times.begin(), times.end());

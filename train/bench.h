@@ -10,8 +10,8 @@
 
 namespace ghost {
 
-// What one step moves and computes at the least, per picture, on the fused schedule: a convolution reads its input's raw map and writes its
-// own; backward it reads dy, z and the input and writes dx. float32, activations only.
+// What one step moves and computes at the least, per picture, on the fused schedule: a convolution reads its input's
+// raw map and writes its own; backward it reads dy, z and the input and writes dx. float32, activations only.
 struct WorkPerImage {
   double training_flops = 0, training_bytes = 0;
   double inference_flops = 0, inference_bytes = 0;
@@ -19,7 +19,7 @@ struct WorkPerImage {
 
 // Measured just before: best of a few.
 struct MachineSpeed {
-  double gflops = 0;      // float32 matrix product, all compute threads
+  double gflops = 0;         // float32 matrix product, all compute threads
   double copy_gb_per_s = 0;  // read + written
 };
 MachineSpeed measure_machine();
@@ -27,7 +27,7 @@ MachineSpeed measure_machine();
 struct BenchOptions {
   ModelOptions model;
   int64_t batch_size = 32, size = 224;
-  int64_t steps = 10;      // timed; the median counts
+  int64_t steps = 10;  // timed; the median counts
   bool training = true;
   Device device;
 };
@@ -39,11 +39,12 @@ struct BenchResult {
   int64_t peak_bytes = 0;
   double allocations_per_step = 0;  // asked of the system
   double page_faults_per_step = 0;
-  double copied_bytes_per_step = 0; // copies between tensors: gradients shared by two branches; concat and slice copy none
+  double copied_bytes_per_step =
+      0;  // copies between tensors: gradients shared by two branches; concat and slice copy none
   WorkPerImage work;
   MachineSpeed machine;
-  double floor_ms = 0;              // of one step: the larger of computing and moving
-  double share_of_floor = 0;        // floor_ms / median_ms
+  double floor_ms = 0;        // of one step: the larger of computing and moving
+  double share_of_floor = 0;  // floor_ms / median_ms
 };
 
 BenchResult run_bench(const BenchOptions& options);

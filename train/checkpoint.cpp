@@ -28,7 +28,8 @@ void for_each_member(State& state, const Visit& visit) {
 const std::string& text_of(const SafetensorsReader& file, const char* key) {
   const auto found = file.metadata().find(key);
   GHOST_CHECK_AS(kWeights, found != file.metadata().end() && file.has_checksums(), file.path(),
-                 ": is not a checkpoint (no '", key, "'); training can be resumed from checkpoints/last.safetensors of a run");
+                 ": is not a checkpoint (no '", key,
+                 "'); training can be resumed from checkpoints/last.safetensors of a run");
   return found->second;
 }
 
@@ -38,8 +39,8 @@ void append(std::vector<NamedTensor>& all, const std::vector<NamedTensor>& more)
 
 }  // namespace
 
-void save_checkpoint(const std::string& path, const CheckpointParts& parts, const TrainingState& state, const ModelCard& card,
-                     const std::string& config_yaml) {
+void save_checkpoint(const std::string& path, const CheckpointParts& parts, const TrainingState& state,
+                     const ModelCard& card, const std::string& config_yaml) {
   std::vector<NamedTensor> tensors = with_prefix("model.", parts.module.state());
   append(tensors, parts.optimizer.state("optimizer."));
   if (parts.ema) append(tensors, parts.ema->state("ema."));

@@ -8,7 +8,8 @@
 
 namespace ghost {
 
-ClassifierStep::ClassifierStep(Classifier& model, Optimizer& optimizer, Ema* ema, const Config& config, const Device& device)
+ClassifierStep::ClassifierStep(Classifier& model, Optimizer& optimizer, Ema* ema, const Config& config,
+                               const Device& device)
     : model_(model), optimizer_(optimizer), ema_(ema), config_(config), device_(device) {}
 
 Variable ClassifierStep::loss_of(const Batch& batch, double* value) {
@@ -56,7 +57,8 @@ void ClassifierStep::explain_non_finite(const Batch& batch, const ImageFolder& d
   std::string files;
   for (const int64_t sample : batch.samples) files += "\n  " + data.samples[static_cast<size_t>(sample)].path;
   GHOST_FAIL(kNonFinite, "the loss is ", loss, " at step ", optimizer_.steps() + 1, ". First non-finite value: ", place,
-             "\nLower optimizer.learning_rate, lengthen schedule.warmup_epochs or set train.max_grad_norm. Pictures of the batch:",
+             "\nLower optimizer.learning_rate, lengthen schedule.warmup_epochs or set train.max_grad_norm. Pictures of "
+             "the batch:",
              files);
 }
 

@@ -12,8 +12,9 @@ class ClassifierStep {
   // References are kept. ema may be null.
   ClassifierStep(Classifier& model, Optimizer& optimizer, Ema* ema, const Config& config, const Device& device);
 
-  // Forward, loss and backward of one batch; gradients add up until finish(). Returns the loss. A loss that is not finite throws
-  // kNonFinite with the layer where the first such value arose and the files of the batch; nothing is changed but the gradients.
+  // Forward, loss and backward of one batch; gradients add up until finish(). Returns the loss. A loss that is not
+  // finite throws kNonFinite with the layer where the first such value arose and the files of the batch; nothing is
+  // changed but the gradients.
   double add_batch(const Batch& batch, const ImageFolder& data);
 
   // Optimizer and average. Returns the gradients' norm. Throws kNonFinite before anything is changed.

@@ -62,7 +62,8 @@ std::unique_ptr<Loader> evaluation_loader(const EvaluationData& data, const Mode
                               .workers = static_cast<int>(data.workers),
                               .drop_last = false,
                               .on_corrupt = data.skip_corrupt ? OnCorrupt::kSkip : OnCorrupt::kError};
-  return std::make_unique<Loader>(open_evaluation_folder(data.folder, card.classes), preprocess_of(card.input), options);
+  return std::make_unique<Loader>(open_evaluation_folder(data.folder, card.classes), preprocess_of(card.input),
+                                  options);
 }
 
 }  // namespace ghost

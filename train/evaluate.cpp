@@ -8,7 +8,8 @@
 namespace ghost {
 namespace {
 
-// Adds one picture's row of logits. Double arithmetic: the sum does not depend on the batch size by more than the last digits.
+// Adds one picture's row of logits. Double arithmetic: the sum does not depend on the batch size by more than the last
+// digits.
 void add_row(ClassifierMetrics& metrics, const float* logits, int64_t label) {
   const float peak = *std::max_element(logits, logits + metrics.classes);
   double sum = 0;
@@ -27,9 +28,8 @@ std::vector<int64_t> top_classes(const float* values, int64_t classes, int64_t c
   std::vector<int64_t> order(static_cast<size_t>(classes));
   std::iota(order.begin(), order.end(), 0);
   const auto end = order.begin() + std::min(count, classes);
-  std::partial_sort(order.begin(), end, order.end(), [&](int64_t a, int64_t b) {
-    return values[a] != values[b] ? values[a] > values[b] : a < b;
-  });
+  std::partial_sort(order.begin(), end, order.end(),
+                    [&](int64_t a, int64_t b) { return values[a] != values[b] ? values[a] > values[b] : a < b; });
   order.erase(end, order.end());
   return order;
 }
@@ -54,7 +54,8 @@ ClassifierMetrics evaluate_classifier(Classifier& model, Loader& loader, const D
   }
   model.set_training(was_training);
   GHOST_CHECK_AS(kData, metrics.count > 0, loader.data().root, ": no readable picture to evaluate");
-  GHOST_CHECK_AS(kNonFinite, std::isfinite(metrics.loss), "evaluation: the loss is not finite; the weights have diverged");
+  GHOST_CHECK_AS(kNonFinite, std::isfinite(metrics.loss),
+                 "evaluation: the loss is not finite; the weights have diverged");
   metrics.loss /= static_cast<double>(metrics.count);
   metrics.top1 /= static_cast<double>(metrics.count);
   metrics.top5 /= static_cast<double>(metrics.count);

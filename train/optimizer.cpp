@@ -10,8 +10,9 @@ namespace {
 
 Tensor restored(const SafetensorsReader& file, const std::string& name, const Tensor& like) {
   const Tensor stored = file.read(name);
-  GHOST_CHECK_AS(kWeights, stored.shape() == like.shape() && stored.dtype() == like.dtype(), file.path(), ": tensor '", name,
-                 "' is ", stored.dtype(), ' ', stored.shape(), ", this run needs ", like.dtype(), ' ', like.shape());
+  GHOST_CHECK_AS(kWeights, stored.shape() == like.shape() && stored.dtype() == like.dtype(), file.path(), ": tensor '",
+                 name, "' is ", stored.dtype(), ' ', stored.shape(), ", this run needs ", like.dtype(), ' ',
+                 like.shape());
   return stored.to(like.device());
 }
 
@@ -42,8 +43,9 @@ double Optimizer::step(double learning_rate, double max_grad_norm) {
   const double norm = global_norm(gradients);
   if (!std::isfinite(norm)) {
     for (const Slot& slot : slots_)
-      GHOST_CHECK_AS(kNonFinite, !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
-                     "the gradient of ", slot.name, " is not finite; lower optimizer.learning_rate or set train.max_grad_norm");
+      GHOST_CHECK_AS(
+          kNonFinite, !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
+          "the gradient of ", slot.name, " is not finite; lower optimizer.learning_rate or set train.max_grad_norm");
     GHOST_FAIL(kNonFinite, "the norm of all gradients overflows (", norm, "); lower optimizer.learning_rate");
   }
   if (max_grad_norm > 0 && norm > max_grad_norm)
@@ -55,7 +57,8 @@ double Optimizer::step(double learning_rate, double max_grad_norm) {
     const SgdOptions options{learning_rate, config_.momentum, config_.nesterov};
     GHOST_DISPATCH(device, sgd_step(slots, options));
   } else {
-    const AdamOptions options{learning_rate, config_.beta1, config_.beta2, config_.eps, config_.name == "adamw", steps_};
+    const AdamOptions options{learning_rate, config_.beta1,           config_.beta2,
+                              config_.eps,   config_.name == "adamw", steps_};
     GHOST_DISPATCH(device, adam_step(slots, options));
   }
   for (Slot& slot : slots_) slot.parameter.clear_grad();

@@ -1,5 +1,5 @@
-// SGD, Adam and AdamW over a module's parameters, and the exponential moving average of its weights. The arithmetic is in
-// kernels/optimizer_step.h; here are the state tensors, by name, for checkpoints.
+// SGD, Adam and AdamW over a module's parameters, and the exponential moving average of its weights. The arithmetic is
+// in kernels/optimizer_step.h; here are the state tensors, by name, for checkpoints.
 #pragma once
 
 #include "core/safetensors.h"
@@ -13,13 +13,14 @@ class Optimizer {
   // Parameters that do not require a gradient are left alone. Weight decay acts on convolution and linear weights only.
   Optimizer(Module& module, const OptimizerConfig& config);
 
-  // Uses and then clears the gradients. max_grad_norm > 0: all gradients are scaled so that their common norm is at most that.
-  // Returns the norm before clipping, or 0 when max_grad_norm is 0. Throws kNonFinite, with the parameter's name, when a gradient is not
-  // finite; nothing is changed then.
+  // Uses and then clears the gradients. max_grad_norm > 0: all gradients are scaled so that their common norm is at
+  // most that. Returns the norm before clipping, or 0 when max_grad_norm is 0. Throws kNonFinite, with the parameter's
+  // name, when a gradient is not finite; nothing is changed then.
   double step(double learning_rate, double max_grad_norm);
 
   int64_t steps() const { return steps_; }
-  // Moments as "<prefix>first.<parameter>" and "<prefix>second.<parameter>", to save; restore() wants the same names and shapes.
+  // Moments as "<prefix>first.<parameter>" and "<prefix>second.<parameter>", to save; restore() wants the same names
+  // and shapes.
   std::vector<NamedTensor> state(const std::string& prefix) const;
   void restore(const SafetensorsReader& file, const std::string& prefix, int64_t steps);
 
@@ -35,8 +36,8 @@ class Optimizer {
   int64_t steps_ = 0;
 };
 
-// average += (1 - decay(step)) * (weight - average), decay(step) = min(decay, (1 + step) / (10 + step)): short runs are not held back by
-// the initial weights. Buffers (running statistics) are averaged too.
+// average += (1 - decay(step)) * (weight - average), decay(step) = min(decay, (1 + step) / (10 + step)): short runs are
+// not held back by the initial weights. Buffers (running statistics) are averaged too.
 class Ema {
  public:
   Ema(Module& module, double decay);
@@ -46,8 +47,12 @@ class Ema {
   // Puts the averages into the module while the scope lives; the weights come back afterwards.
   class Scope {
    public:
-    explicit Scope(Ema* ema) : ema_(ema) { if (ema_) ema_->exchange(); }
-    ~Scope() { if (ema_) ema_->exchange(); }
+    explicit Scope(Ema* ema) : ema_(ema) {
+      if (ema_) ema_->exchange();
+    }
+    ~Scope() {
+      if (ema_) ema_->exchange();
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 

@@ -19,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Fills rows of `images` and leaves an error text where a picture cannot be read.
-void load_batch(std::vector<Prediction>& predictions, int64_t first, const Preprocess& preprocess, const Tensor& images) {
+void load_batch(std::vector<Prediction>& predictions, int64_t first, const Preprocess& preprocess,
+                const Tensor& images) {
   const int64_t picture = images.numel() / images.dim(0);
   parallel_for(images.dim(0), [&](int64_t i) {
     Prediction& prediction = predictions[static_cast<size_t>(first + i)];
@@ -78,7 +79,8 @@ std::vector<std::string> expand_inputs(const std::vector<std::string>& inputs) {
     if (fs::is_directory(input)) {
       std::vector<std::string> found;
       for (const auto& entry : fs::recursive_directory_iterator(input, fs::directory_options::follow_directory_symlink))
-        if (entry.is_regular_file() && has_picture_extension(entry.path().filename().string())) found.push_back(entry.path().string());
+        if (entry.is_regular_file() && has_picture_extension(entry.path().filename().string()))
+          found.push_back(entry.path().string());
       GHOST_CHECK_AS(kData, !found.empty(), input, ": no picture (.jpg .jpeg .png .bmp) in this folder");
       std::sort(found.begin(), found.end());
       paths.insert(paths.end(), found.begin(), found.end());
@@ -102,7 +104,8 @@ std::string predictions_json(const std::vector<Prediction>& predictions, const s
     nlohmann::json entry = {{"file", prediction.path}};
     if (!prediction.error.empty()) entry["error"] = prediction.error;
     for (const auto& [index, probability] : prediction.top)
-      entry["top"].push_back({{"class", classes[static_cast<size_t>(index)]}, {"index", index}, {"probability", probability}});
+      entry["top"].push_back(
+          {{"class", classes[static_cast<size_t>(index)]}, {"index", index}, {"probability", probability}});
     list.push_back(entry);
   }
   return list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';

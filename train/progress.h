@@ -12,12 +12,12 @@
 namespace ghost {
 
 struct ProgressOptions {
-  std::string label;              // "epoch 3/30"
-  int64_t steps = 0;              // of this epoch
-  int64_t first_step = 0;         // done before, by the run that is resumed
-  int64_t steps_after = 0;        // of the epochs to come, for the time left
-  double redraw_seconds = 0.1;    // on a terminal
-  double plain_seconds = 30;      // elsewhere
+  std::string label;                // "epoch 3/30"
+  int64_t steps = 0;                // of this epoch
+  int64_t first_step = 0;           // done before, by the run that is resumed
+  int64_t steps_after = 0;          // of the epochs to come, for the time left
+  double redraw_seconds = 0.1;      // on a terminal
+  double plain_seconds = 30;        // elsewhere
   std::function<double()> clock{};  // seconds that only grow; empty: the steady clock
 };
 

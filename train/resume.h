@@ -8,8 +8,8 @@
 
 namespace ghost {
 
-// The config of the run's last checkpoint with overrides applied: where data lies, loader threads and cache, compute threads, device,
-// checkpoint intervals.
+// The config of the run's last checkpoint with overrides applied: where data lies, loader threads and cache, compute
+// threads, device, checkpoint intervals.
 LoadedConfig resumed_config(const std::string& run_folder, const std::vector<std::string>& overrides);
 
 }  // namespace ghost

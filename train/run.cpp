@@ -20,15 +20,17 @@ int64_t count_macs(Classifier& model, int64_t size) {
 }  // namespace
 
 Run::Run(const Config& run_config, bool resuming) : config(run_config), device(Device::parse(run_config.device)) {
-  GHOST_CHECK(!config.data.train.empty(), "data.train is not set: a folder with one folder of pictures per class is needed");
-  GHOST_CHECK(!config.data.val.empty(), "data.val is not set: a folder like data.train, with pictures to measure on, is needed");
+  GHOST_CHECK(!config.data.train.empty(),
+              "data.train is not set: a folder with one folder of pictures per class is needed");
+  GHOST_CHECK(!config.data.val.empty(),
+              "data.val is not set: a folder like data.train, with pictures to measure on, is needed");
   training = training_loader(config);
   card = {config.model, config.input, training->data().classes};
   validation = evaluation_loader(
       {config.data.val, config.train.batch_size, config.data.workers, config.data.on_corrupt == "skip"}, card);
   GHOST_CHECK_AS(kData, steps_per_epoch() >= 1, config.data.train, ": ", training->data().samples.size(),
-                 " pictures are fewer than one step takes (train.batch_size ", config.train.batch_size, " x train.accumulate ",
-                 config.train.accumulate, ")");
+                 " pictures are fewer than one step takes (train.batch_size ", config.train.batch_size,
+                 " x train.accumulate ", config.train.accumulate, ")");
   model = make_model(card, static_cast<uint64_t>(config.train.seed));
   if (!config.model.weights.empty() && !resuming) {
     const SafetensorsReader file(config.model.weights);
@@ -54,7 +56,8 @@ std::string Run::describe() const {
       config.train.accumulate > 1 ? fmt::format(" x {}", config.train.accumulate) : "", config.optimizer.name,
       learning_rate_range(config.optimizer, config.train.batch_size * config.train.accumulate).base);
   if (!weights_report.empty()) text += "\nweights    " + config.model.weights + ": " + weights_report;
-  for (const std::string& name : data.empty_classes) text += "\nwarning: no picture of class '" + name + "' to train on";
+  for (const std::string& name : data.empty_classes)
+    text += "\nwarning: no picture of class '" + name + "' to train on";
   for (const std::string& name : validation->data().empty_classes)
     text += "\nwarning: no picture of class '" + name + "' to validate on";
   return text;

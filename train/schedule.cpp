@@ -14,7 +14,8 @@ double cosine_between(double high, double low, double share) {
 }
 
 double yolox_cosine(const LearningRateRange& range, double epochs, double epoch) {
-  const double warmup = std::min(std::max(0.05 * epochs, 1.0), 3.0), tail = std::min(std::max(0.05 * epochs, 1.0), 15.0);
+  const double warmup = std::min(std::max(0.05 * epochs, 1.0), 3.0),
+               tail = std::min(std::max(0.05 * epochs, 1.0), 15.0);
   const double start = std::max(0.1 * range.base, 1e-6);
   if (epoch <= warmup) return (range.base - start) * std::pow(epoch / warmup, 2) + start;
   if (epoch >= epochs - tail) return range.final;

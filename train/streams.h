@@ -1,4 +1,5 @@
-// The training's random streams: each purpose its own, so that adding one never changes another. (data/streams.h has the loader's.)
+// The training's random streams: each purpose its own, so that adding one never changes another. (data/streams.h has
+// the loader's.)
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,8 @@ constexpr int64_t kDrawnBatches = 3;
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::vector<std::string> metric_columns() {
-  return {"epoch", "step", "seconds", "images_per_second", "learning_rate", "train/loss", "train/grad_norm", "val/loss", "val/top1", "val/top5"};
+  return {"epoch",           "step",     "seconds",  "images_per_second", "learning_rate", "train/loss",
+          "train/grad_norm", "val/loss", "val/top1", "val/top5"};
 }
 
 }  // namespace
@@ -47,14 +48,16 @@ void Trainer::resume() {
 int Trainer::train() {
   const int64_t epochs = run_.config.train.epochs;
   if (state_.epoch >= epochs) {
-    log_.line(fmt::format("this run has finished its {} epochs. To train on, start a new run with model.weights={}", epochs, folder_.path()));
+    log_.line(fmt::format("this run has finished its {} epochs. To train on, start a new run with model.weights={}",
+                          epochs, folder_.path()));
     return 0;
   }
   log_.line("results    " + folder_.path());
   while (state_.epoch < epochs) {
     if (!train_epoch()) {
       save_last();
-      log_.line(fmt::format("stopped by signal {} at step {}; go on with: ghosttrain train --resume {}", interrupted(), state_.step, folder_.path()));
+      log_.line(fmt::format("stopped by signal {} at step {}; go on with: ghosttrain train --resume {}", interrupted(),
+                            state_.step, folder_.path()));
       return 128 + interrupted();
     }
     finish_epoch();
@@ -67,7 +70,8 @@ int Trainer::train() {
 
 double Trainer::learning_rate() const {
   const Config& config = run_.config;
-  const LearningRateRange range = learning_rate_range(config.optimizer, config.train.batch_size * config.train.accumulate);
+  const LearningRateRange range =
+      learning_rate_range(config.optimizer, config.train.batch_size * config.train.accumulate);
   const double progress = static_cast<double>(state_.step_in_epoch) / static_cast<double>(run_.steps_per_epoch());
   return learning_rate_at(config.schedule, range, config.train.epochs, static_cast<double>(state_.epoch) + progress);
 }
@@ -117,7 +121,9 @@ bool Trainer::train_epoch() {
   }
   const double waited = run_.training->wait_seconds() - waited_before;
   if (waited > 0.25 * progress.seconds())
-    log_.warn(fmt::format("training waited {:.0f} of {:.0f} s for pictures: more data.workers or data.cache=memory would help", waited, progress.seconds()));
+    log_.warn(fmt::format(
+        "training waited {:.0f} of {:.0f} s for pictures: more data.workers or data.cache=memory would help", waited,
+        progress.seconds()));
   return true;
 }
 
@@ -150,9 +156,9 @@ void Trainer::finish_epoch() {
                    {"val/loss", metrics.loss},
                    {"val/top1", metrics.top1},
                    {"val/top5", metrics.top5}});
-  log_.line(fmt::format("epoch {}/{}  train loss {:.4f}  val loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  {:.0f} images/s{}",
-                        state_.epoch, config.train.epochs, loss, metrics.loss, 100 * metrics.top1, 100 * metrics.top5, speed,
-                        best ? "  best" : ""));
+  log_.line(fmt::format(
+      "epoch {}/{}  train loss {:.4f}  val loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  {:.0f} images/s{}", state_.epoch,
+      config.train.epochs, loss, metrics.loss, 100 * metrics.top1, 100 * metrics.top5, speed, best ? "  best" : ""));
   if (best) save_best(metrics);
   draw_curves();
 }
@@ -187,7 +193,8 @@ void Trainer::draw_batch(const Batch& batch) {
   };
   std::vector<std::string> captions;
   for (int64_t i = 0; i < batch.size(); ++i)
-    captions.push_back(batch.mix < 1 ? fmt::format("{:.2f} {} + {}", batch.mix, name_of_label(batch.labels, i), name_of_label(batch.labels_b, i))
+    captions.push_back(batch.mix < 1 ? fmt::format("{:.2f} {} + {}", batch.mix, name_of_label(batch.labels, i),
+                                                   name_of_label(batch.labels_b, i))
                                      : name_of_label(batch.labels, i));
   write_image(folder_.plot_file(fmt::format("train_batch_{}.jpg", state_.step)),
               batch_mosaic(batch.images, captions, run_.training->preprocess()));
@@ -206,9 +213,10 @@ std::string Trainer::summary() const {
   return fmt::format(
       "done       best top-1 {:.2f}% in epoch {}, {:.0f} s of training\n"
       "weights    {}\n"
-      "next       ghosttrain val {}   |   ghosttrain predict {} PICTURE ...   |   ghosttrain export {} --to FILE.safetensors",
-      100 * state_.best_metric, state_.best_epoch, state_.seconds, folder_.best_checkpoint(), folder_.path(), folder_.path(),
-      folder_.path());
+      "next       ghosttrain val {}   |   ghosttrain predict {} PICTURE ...   |   ghosttrain export {} --to "
+      "FILE.safetensors",
+      100 * state_.best_metric, state_.best_epoch, state_.seconds, folder_.best_checkpoint(), folder_.path(),
+      folder_.path(), folder_.path());
 }
 
 }  // namespace ghost

@@ -1,15 +1,15 @@
 // Trains a classifier from a config into a run folder.
 //
-// Order at the end of an epoch: evaluation, metrics row, best weights, checkpoint. A run killed between any two of these resumes from the
-// last checkpoint and writes the same row and the same weights again.
+// Order at the end of an epoch: evaluation, metrics row, best weights, checkpoint. A run killed between any two of
+// these resumes from the last checkpoint and writes the same row and the same weights again.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "train/classifier_step.h"
 #include "train/checkpoint.h"
+#include "train/classifier_step.h"
 #include "train/evaluate.h"
 #include "train/log.h"
 #include "train/metrics_csv.h"
@@ -29,7 +29,7 @@ struct Run {
   ModelCard card;
   std::unique_ptr<Classifier> model;
   std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<Ema> ema;  // null without averaging
+  std::unique_ptr<Ema> ema;    // null without averaging
   std::string weights_report;  // what model.weights gave; "" without
   int64_t macs = 0;            // of one picture
 

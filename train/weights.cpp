@@ -33,9 +33,10 @@ ModelCard card_from_shapes(const SafetensorsReader& file, const std::string& pre
   ModelCard card;
   card.input.interpolation = "bicubic";  // as timm evaluates its ghostnet_100
   const std::string stem = prefix + "conv_stem.weight", head = prefix + "classifier.weight";
-  GHOST_CHECK_AS(kWeights, file.has(stem) && file.has(head), file.path(),
-                 ": has no card of Ghosttrain and no tensors 'conv_stem.weight' and 'classifier.weight', so it is not a GhostNet "
-                 "classifier of timm's names either");
+  GHOST_CHECK_AS(
+      kWeights, file.has(stem) && file.has(head), file.path(),
+      ": has no card of Ghosttrain and no tensors 'conv_stem.weight' and 'classifier.weight', so it is not a GhostNet "
+      "classifier of timm's names either");
   const int64_t channels = file.shape(stem)[0], classes = file.shape(head)[0];
   for (const double width : {0.5, 1.0, 1.3})
     if (channels == make_divisible(16 * width, 4)) card.model.width = width;
@@ -50,36 +51,41 @@ std::string resolve(const std::string& path) {
     const fs::path file = fs::path(path) / "checkpoints" / name;
     if (fs::exists(file)) return file.string();
   }
-  GHOST_FAIL(kWeights, path, ": no checkpoints/best.safetensors or last.safetensors in this folder; it is not a run folder, or "
-                             "the run has not saved yet");
+  GHOST_FAIL(kWeights, path,
+             ": no checkpoints/best.safetensors or last.safetensors in this folder; it is not a run folder, or "
+             "the run has not saved yet");
 }
 
 void check_read_back(const std::string& path, const std::vector<NamedTensor>& tensors) {
   const SafetensorsReader file(path);
   for (const NamedTensor& tensor : tensors)
-    GHOST_CHECK_AS(kDisk, file.read(tensor.name).to_vector() == tensor.tensor.to_vector(), path, ": tensor '", tensor.name,
-                   "' does not read back as it was written; the disk may be failing");
+    GHOST_CHECK_AS(kDisk, file.read(tensor.name).to_vector() == tensor.tensor.to_vector(), path, ": tensor '",
+                   tensor.name, "' does not read back as it was written; the disk may be failing");
 }
 
 }  // namespace
 
 std::map<std::string, std::string> to_metadata(const ModelCard& card) {
-  const Json json = {
-      {"model", {{"name", card.model.name}, {"width", card.model.width}, {"flavour", card.model.flavour}, {"dropout", card.model.dropout}}},
-      {"input",
-       {{"size", card.input.size},
-        {"mean", card.input.mean},
-        {"std", card.input.std},
-        {"channels", "RGB"},
-        {"crop_pct", card.input.crop_pct},
-        {"interpolation", card.input.interpolation}}},
-      {"classes", card.classes}};
+  const Json json = {{"model",
+                      {{"name", card.model.name},
+                       {"width", card.model.width},
+                       {"flavour", card.model.flavour},
+                       {"dropout", card.model.dropout}}},
+                     {"input",
+                      {{"size", card.input.size},
+                       {"mean", card.input.mean},
+                       {"std", card.input.std},
+                       {"channels", "RGB"},
+                       {"crop_pct", card.input.crop_pct},
+                       {"interpolation", card.input.interpolation}}},
+                     {"classes", card.classes}};
   return {{kCard, json.dump()}, {"format", "pt"}};
 }
 
 ModelCard card_of(const SafetensorsReader& file) {
   const auto found = file.metadata().find(kCard);
-  GHOST_CHECK_AS(kWeights, found != file.metadata().end(), file.path(), ": has no card of Ghosttrain (model, classes, preprocessing)");
+  GHOST_CHECK_AS(kWeights, found != file.metadata().end(), file.path(),
+                 ": has no card of Ghosttrain (model, classes, preprocessing)");
   try {
     const Json json = Json::parse(found->second);
     ModelCard card;
@@ -158,8 +164,8 @@ LoadReport load_weights(Module& module, const SafetensorsReader& file, const std
   }
   for (const auto& [name, file_name] : stored) report.skipped.push_back(name);
   const auto needed = [&](const std::string& name) { return !(replace_head && is_head(name)); };
-  GHOST_CHECK_AS(kWeights, std::none_of(report.missing.begin(), report.missing.end(), needed), file.path(), ": ", report.summary(),
-                 "; the file does not hold this network");
+  GHOST_CHECK_AS(kWeights, std::none_of(report.missing.begin(), report.missing.end(), needed), file.path(), ": ",
+                 report.summary(), "; the file does not hold this network");
   for (const auto& [target, name] : copies) target.copy_from(file.read(name).to(target.dtype()).to(target.device()));
   return report;
 }

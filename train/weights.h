@@ -1,6 +1,6 @@
-// Weights on disk. Every file written here carries a card: which network, which classes in which order, which preprocessing.
-// So `val`, `predict` and `export` need nothing but the file, and a class can never be confused with another.
-// Parameter names are timm's (ghostnet_100): plain files open there without a rename, and timm's open here.
+// Weights on disk. Every file written here carries a card: which network, which classes in which order, which
+// preprocessing. So `val`, `predict` and `export` need nothing but the file, and a class can never be confused with
+// another. Parameter names are timm's (ghostnet_100): plain files open there without a rename, and timm's open here.
 #pragma once
 
 #include <memory>
@@ -30,8 +30,9 @@ struct LoadReport {
   std::string summary() const;  // "512 loaded, 2 skipped (classifier.weight, ...), 2 missing (...)"
 };
 // Copies tensors whose names, after `prefix`, are the module's. Leading "module." and "backbone.model." are dropped and
-// num_batches_tracked is ignored. A shape that does not fit is an error; for the classifier it names model.replace_head, and with
-// replace_head the classifier keeps its fresh values. Anything else that is missing is an error.
+// num_batches_tracked is ignored. A shape that does not fit is an error; for the classifier it names
+// model.replace_head, and with replace_head the classifier keeps its fresh values. Anything else that is missing is an
+// error.
 LoadReport load_weights(Module& module, const SafetensorsReader& file, const std::string& prefix, bool replace_head);
 
 // "ema." or "model." where the file is a checkpoint, averaged weights first; "" for plain weights.
@@ -39,7 +40,8 @@ std::string weights_prefix(const SafetensorsReader& file);
 
 std::vector<NamedTensor> with_prefix(const std::string& prefix, std::vector<NamedTensor> tensors);
 
-// The card and the weights alone, for `val`, `predict`, `export` and timm. Read back and compared before it gets its name.
+// The card and the weights alone, for `val`, `predict`, `export` and timm. Read back and compared before it gets its
+// name.
 void save_weights(const std::string& path, Module& module, const ModelCard& card);
 
 struct LoadedModel {
@@ -47,8 +49,8 @@ struct LoadedModel {
   std::unique_ptr<Classifier> model;  // eval mode
   std::string path;                   // the file that was taken
 };
-// A run folder (its best weights, else its last checkpoint), a checkpoint (its averaged weights where it has them), a file of
-// ours, or a plain GhostNet file of timm's names, whose width and class count are read off its shapes.
+// A run folder (its best weights, else its last checkpoint), a checkpoint (its averaged weights where it has them), a
+// file of ours, or a plain GhostNet file of timm's names, whose width and class count are read off its shapes.
 LoadedModel load_model(const std::string& path, const Device& device);
 
 }  // namespace ghost

@@ -57,7 +57,8 @@ TEST(Allocator, ARepeatedLoopAsksTheSystemForNothing) {
 
 TEST(Allocator, MergesNeighbours) {
   release_cached(Device::cpu());
-  // One arena cut into 64 blocks, given back in an order that needs merging to the left, to the right and on both sides.
+  // One arena cut into 64 blocks, given back in an order that needs merging to the left, to the right and on both
+  // sides.
   std::vector<std::shared_ptr<void>> blocks;
   for (int i = 0; i < 64; ++i) blocks.push_back(host_allocate(1 << 20));
   const int64_t before = stats().system_allocations;

@@ -11,7 +11,8 @@ namespace {
 // The value of a 16-bit pattern with so many exponent bits, from the definition of the format.
 double value_of(uint16_t bits, int exponent_bits) {
   const int fraction_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
-  const int exponent = (bits >> fraction_bits) & ((1 << exponent_bits) - 1), fraction = bits & ((1 << fraction_bits) - 1);
+  const int exponent = (bits >> fraction_bits) & ((1 << exponent_bits) - 1),
+            fraction = bits & ((1 << fraction_bits) - 1);
   const double sign = bits & 0x8000 ? -1 : 1;
   if (exponent == (1 << exponent_bits) - 1) return fraction ? NAN : sign * INFINITY;
   if (exponent == 0) return sign * std::ldexp(fraction, 1 - bias - fraction_bits);

@@ -52,7 +52,10 @@ TEST_P(Parallel, ChunksCoverTheRange) {
 
 TEST_P(Parallel, RethrowsAndGoesOn) {
   for (int round = 0; round < 20; ++round) {
-    EXPECT_THROW(parallel_for(100, [](int64_t task) { if (task == 37) throw std::runtime_error("task 37"); }),
+    EXPECT_THROW(parallel_for(100,
+                              [](int64_t task) {
+                                if (task == 37) throw std::runtime_error("task 37");
+                              }),
                  std::runtime_error);
     std::atomic<int> runs = 0;
     parallel_for(100, [&](int64_t) { ++runs; });
@@ -73,9 +76,13 @@ TEST_P(Parallel, NestedLoopsRunOnTheSameThread) {
 }
 
 TEST_P(Parallel, AnExceptionInANestedLoopComesOut) {
-  EXPECT_THROW(parallel_for(4, [](int64_t) {
-                 parallel_for(4, [](int64_t inner) { if (inner == 2) throw std::runtime_error("inner"); });
-               }), std::runtime_error);
+  EXPECT_THROW(parallel_for(4,
+                            [](int64_t) {
+                              parallel_for(4, [](int64_t inner) {
+                                if (inner == 2) throw std::runtime_error("inner");
+                              });
+                            }),
+               std::runtime_error);
 }
 
 TEST_P(Parallel, SeveralCallersTakeTurns) {

@@ -45,7 +45,7 @@ TEST(Random, UniformStaysInRange) {
     sum += u;
     squares += (u - 1) * (u - 1);
   }
-  EXPECT_NEAR(sum / kDraws, 1, 0.015);            // 4 standard errors
+  EXPECT_NEAR(sum / kDraws, 1, 0.015);  // 4 standard errors
   EXPECT_NEAR(squares / kDraws, 16.0 / 12, 0.02);
 }
 

@@ -95,26 +95,38 @@ TEST(Safetensors, EveryFlippedByteIsRefusedOrLosesTheChecksums) {
 }
 
 TEST(Safetensors, ReadsAPlainFile) {
-  const std::string path = file_with(R"({"x":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})", std::string("\0\0\x80\x3f", 4));
+  const std::string path =
+      file_with(R"({"x":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})", std::string("\0\0\x80\x3f", 4));
   const SafetensorsReader file(path);
   EXPECT_FALSE(file.has_checksums());
   EXPECT_EQ(file.read("x").item(), 1.0);
 }
 
 TEST(Safetensors, RefusesBadHeaders) {
-  const auto with = [](const std::string& header, size_t data) { return refusal(file_with(header, std::string(data, '\0'))); };
+  const auto with = [](const std::string& header, size_t data) {
+    return refusal(file_with(header, std::string(data, '\0')));
+  };
   EXPECT_THAT(with("{", 0), HasSubstr("not valid JSON"));
   EXPECT_THAT(with("[]", 0), HasSubstr("not a JSON object"));
-  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
-              HasSubstr("'x' twice"));
+  EXPECT_THAT(
+      with(
+          R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          4),
+      HasSubstr("'x' twice"));
   EXPECT_THAT(with(R"({"x":{"dtype":"F8","shape":[1],"data_offsets":[0,1]}})", 1), HasSubstr("dtype 'F8'"));
-  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4), HasSubstr("where a size is needed"));
+  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4),
+              HasSubstr("where a size is needed"));
   EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), HasSubstr("does not fill"));
-  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}})", 4), HasSubstr("'x'"));
+  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}})", 4),
+              HasSubstr("'x'"));
   EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[1,1,1,1,1],"data_offsets":[0,4]}})", 4), HasSubstr("5 dimensions"));
-  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8), HasSubstr("may not overlap or leave gaps"));
-  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
-              HasSubstr("may not overlap"));
+  EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
+              HasSubstr("may not overlap or leave gaps"));
+  EXPECT_THAT(
+      with(
+          R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          4),
+      HasSubstr("may not overlap"));
   EXPECT_THAT(with(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8), HasSubstr("after the last tensor"));
   EXPECT_THAT(with(R"({"__metadata__":{"k":3}})", 0), HasSubstr("not a string"));
   EXPECT_THAT(refusal(temporary("absent.safetensors")), HasSubstr("cannot be opened"));

@@ -15,26 +15,28 @@ struct Faults {
 OpCase square(const Faults& faults) {
   return {.name = "square",
           .inputs = {{.shape = {3, 5}, .low = 0.5, .high = 2}},
-          .op = [faults](const Variables& x) {
-            const Tensor y = x[0].value().clone();
-            visit_float(y.dtype(), [&]<class T>(TypeTag<T>) {
-              const double factor = 1 + faults.value + (dtype_of<T> == DType::kFloat32 ? faults.float32 : 0);
-              for (int64_t i = 0; i < y.numel(); ++i) y.data<T>()[i] *= static_cast<T>(y.data<T>()[i] * factor);
-            });
-            return record("square", {x[0]}, y, [faults, value = x[0].value()](const Tensor& dy, Gradients& grads) {
-              const Tensor dx = dy.clone();
-              visit_float(dx.dtype(), [&]<class T>(TypeTag<T>) {
-                for (int64_t i = 0; i < dx.numel(); ++i)
-                  dx.data<T>()[i] *= static_cast<T>(2 * value.data<T>()[i] * (1 + faults.value + faults.gradient));
-              });
-              grads.set(0, dx);
-            });
-          },
-          .reference = [](const std::vector<Tensor>& x) {
-            std::vector<double> y = x[0].to_vector();
-            for (double& value : y) value *= value;
-            return y;
-          }};
+          .op =
+              [faults](const Variables& x) {
+                const Tensor y = x[0].value().clone();
+                visit_float(y.dtype(), [&]<class T>(TypeTag<T>) {
+                  const double factor = 1 + faults.value + (dtype_of<T> == DType::kFloat32 ? faults.float32 : 0);
+                  for (int64_t i = 0; i < y.numel(); ++i) y.data<T>()[i] *= static_cast<T>(y.data<T>()[i] * factor);
+                });
+                return record("square", {x[0]}, y, [faults, value = x[0].value()](const Tensor& dy, Gradients& grads) {
+                  const Tensor dx = dy.clone();
+                  visit_float(dx.dtype(), [&]<class T>(TypeTag<T>) {
+                    for (int64_t i = 0; i < dx.numel(); ++i)
+                      dx.data<T>()[i] *= static_cast<T>(2 * value.data<T>()[i] * (1 + faults.value + faults.gradient));
+                  });
+                  grads.set(0, dx);
+                });
+              },
+          .reference =
+              [](const std::vector<Tensor>& x) {
+                std::vector<double> y = x[0].to_vector();
+                for (double& value : y) value *= value;
+                return y;
+              }};
 }
 
 TEST(OpTestItself, PassesARightOp) { check_op(square({})); }

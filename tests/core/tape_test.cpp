@@ -72,7 +72,8 @@ TEST(Tape, Diamond) {
   EXPECT_EQ(tape.tape().size(), 0u);
 }
 
-// The residual connection: both branches get the same dy. The one that adds in place must not change what the other sees.
+// The residual connection: both branches get the same dy. The one that adds in place must not change what the other
+// sees.
 TEST(Tape, AddingInPlaceLeavesTheOtherBranchAlone) {
   for (const bool branch_first : {false, true}) {
     const Variable x(test::random_tensor({2, 2, 2, 3}, kDouble, 1), true);
@@ -95,7 +96,7 @@ TEST(Tape, OverwritingDyIsAllowedOnlyWhereNobodyElseSeesIt) {
   bool overwrote_shared = true, overwrote_own = false;
   const Variable x = number(1), w = number(1);
   TapeScope tape;
-  const Variable a = doubled_on_dy(scaled(x, 1), &overwrote_own);   // gets a fresh dy from `scaled`
+  const Variable a = doubled_on_dy(scaled(x, 1), &overwrote_own);     // gets a fresh dy from `scaled`
   const Variable b = doubled_on_dy(scaled(a, 1), &overwrote_shared);  // gets the sum's dy
   tape.backward(sum_of(b, w));
   EXPECT_TRUE(overwrote_own);
@@ -105,7 +106,8 @@ TEST(Tape, OverwritingDyIsAllowedOnlyWhereNobodyElseSeesIt) {
 }
 
 TEST(Tape, ViewsOfDyAreHandedOnWithoutCopies) {
-  const Variable a(test::random_tensor({1, 1, 2, 2}, kDouble, 1), true), b(test::random_tensor({1, 1, 2, 3}, kDouble, 2), true);
+  const Variable a(test::random_tensor({1, 1, 2, 2}, kDouble, 1), true),
+      b(test::random_tensor({1, 1, 2, 3}, kDouble, 2), true);
   TapeScope tape;
   const Tensor y = full({1, 1, 2, 5}, 0);
   const Variable part = scaled(a, 3);
@@ -187,14 +189,16 @@ TEST(Tape, Errors) {
   test::expect_error(ErrorKind::kUsage, "not recorded", [&] { tape.backward(loss); });
   const ModulePath block("blocks.4"), conv("conv");
   EXPECT_EQ(ModulePath::current(), "blocks.4.conv");
-  const Variable failing = record("breaks", {loss}, full({1}, 1), [](const Tensor&, Gradients&) { GHOST_FAIL(kData, "why"); });
+  const Variable failing =
+      record("breaks", {loss}, full({1}, 1), [](const Tensor&, Gradients&) { GHOST_FAIL(kData, "why"); });
   test::expect_error(ErrorKind::kData, "breaks in blocks.4.conv", [&] { tape.backward(failing); });
 }
 
 TEST(Tape, RefusesAGradientOfAnotherShape) {
   const Variable x = number(1);
   TapeScope tape;
-  const Variable y = record("wrong", {x}, full({1}, 1), [](const Tensor&, Gradients& grads) { grads.set(0, full({2}, 1)); });
+  const Variable y =
+      record("wrong", {x}, full({1}, 1), [](const Tensor&, Gradients& grads) { grads.set(0, full({2}, 1)); });
   test::expect_error(ErrorKind::kInternal, "gradient [2]", [&] { tape.backward(y); });
 }
 

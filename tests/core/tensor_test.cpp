@@ -75,7 +75,8 @@ TEST(Tensor, RefusesWhatDoesNotLieInside) {
 
 TEST(Tensor, CopiesAndAddsAcrossPitches) {
   for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-    const Tensor source = random_tensor({3, 5, 7, 9}, {dtype, {}}, 1), addend = random_tensor({3, 5, 7, 9}, {dtype, {}}, 2);
+    const Tensor source = random_tensor({3, 5, 7, 9}, {dtype, {}}, 1),
+                 addend = random_tensor({3, 5, 7, 9}, {dtype, {}}, 2);
     const test::GuardedTensor from(source), to({3, 5, 7, 9}, {dtype, {}}), more(addend);
     const int64_t before = copied_bytes();
     to.view().copy_from(from.view());
@@ -120,7 +121,9 @@ TEST(Tensor, ConvertsDTypes) {
 TEST(Tensor, RefusesOtherShapesAndTypes) {
   const Tensor x = counting({2, 3});
   test::expect_error(ErrorKind::kUsage, "[3, 2]", [&] { x.copy_from(counting({3, 2})); });
-  test::expect_error(ErrorKind::kUsage, "float64", [&] { x.add_in_place(Tensor::zeros({2, 3}, {DType::kFloat64, {}})); });
+  test::expect_error(ErrorKind::kUsage, "float64", [&] {
+    x.add_in_place(Tensor::zeros({2, 3}, {DType::kFloat64, {}}));
+  });
   test::expect_error(ErrorKind::kUsage, "storage type", [] { Tensor::zeros({2}, {DType::kFloat16, {}}); });
   test::expect_error(ErrorKind::kUsage, "not negative", [] { Shape{2, -1}; });
   test::expect_error(ErrorKind::kUsage, "at most 4", [] { Shape{1, 1, 1, 1, 1}; });
@@ -130,7 +133,8 @@ TEST(Device, Parses) {
   EXPECT_EQ(Device::parse("cpu"), Device::cpu());
   EXPECT_EQ(Device::parse("auto").is_cuda(), cuda_unavailable_reason().empty());
   EXPECT_THROW(Device::parse("gpu"), Error);
-  if (!cuda_unavailable_reason().empty()) test::expect_error(ErrorKind::kDevice, "cuda:0", [] { Device::parse("cuda"); });
+  if (!cuda_unavailable_reason().empty())
+    test::expect_error(ErrorKind::kDevice, "cuda:0", [] { Device::parse("cuda"); });
 }
 
 }  // namespace

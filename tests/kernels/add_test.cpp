@@ -8,9 +8,10 @@ namespace {
 using test::OpCase;
 using test::random_tensor;
 
-Epilogue epilogue_of(const Shape& shape, const TensorOptions& options, Activation activation, bool gated, uint64_t seed) {
-  Epilogue epilogue{random_tensor({shape[3]}, options, seed, 0.5, 2), random_tensor({shape[3]}, options, seed + 1),
-                    activation, {}};
+Epilogue epilogue_of(const Shape& shape, const TensorOptions& options, Activation activation, bool gated,
+                     uint64_t seed) {
+  Epilogue epilogue{
+      random_tensor({shape[3]}, options, seed, 0.5, 2), random_tensor({shape[3]}, options, seed + 1), activation, {}};
   if (gated) epilogue.gate = random_tensor({shape[0], shape[3]}, options, seed + 2);
   return epilogue;
 }
@@ -24,15 +25,16 @@ std::vector<OpCase> plain_cases() {
       cases.push_back({.name = str("plain_", shape.numel(), pitched ? "_pitched" : ""),
                        .inputs = {{.shape = shape, .pitched = pitched}, {.shape = shape, .pitched = pitched}},
                        .op = [](const Variables& x) { return add(x[0], x[1]); },
-                       .reference = [](const std::vector<Tensor>& x) {
-                         std::vector<double> y = x[0].to_vector();
-                         const std::vector<double> b = x[1].to_vector();
-                         for (size_t i = 0; i < y.size(); ++i) y[i] += b[i];
-                         return y;
-                       }});
+                       .reference =
+                           [](const std::vector<Tensor>& x) {
+                             std::vector<double> y = x[0].to_vector();
+                             const std::vector<double> b = x[1].to_vector();
+                             for (size_t i = 0; i < y.size(); ++i) y[i] += b[i];
+                             return y;
+                           }});
   return cases;
 }
-GHOST_OP_TESTS(AddPlain, plain_cases())
+GHOST_OP_TESTS(AddPlain, plain_cases());
 
 template <class T>
 void check_against_materialized(const Shape& shape, Activation a_act, bool a_gate, Activation b_act, bool b_gate,

@@ -1,5 +1,5 @@
-// The dense convolution's CPU kernels by themselves: epilogues applied on load against materialised inputs, gradients given
-// as RawGradient, pitched memory, moments, and equal bits for any number of threads.
+// The dense convolution's CPU kernels by themselves: epilogues applied on load against materialised inputs, gradients
+// given as RawGradient, pitched memory, moments, and equal bits for any number of threads.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -63,7 +63,8 @@ class Conv2dKernel : public testing::TestWithParam<std::tuple<Problem, DType>> {
   Gradients backward(const Tensor& x, const Epilogue& epilogue, const Tensor& weight, const RawGradient& dz) const {
     Gradients result{Tensor(x.shape(), options()), Tensor(weight.shape(), options()),
                      Tensor({weight.dim(0)}, options())};
-    cpu::conv2d_backward(x, epilogue, weight, dz, problem().problem, {&result.dx, false, &result.dweight, &result.dbias});
+    cpu::conv2d_backward(x, epilogue, weight, dz, problem().problem,
+                         {&result.dx, false, &result.dweight, &result.dbias});
     return result;
   }
   void expect_close_gradients(const Gradients& got, const Gradients& want, const std::string& what) const {
@@ -86,8 +87,8 @@ TEST_P(Conv2dKernel, AppliesEveryEpilogueOnLoad) {
       cpu::conv2d_forward(view.view(), e, weight, bias, problem().problem, got, nullptr);
       const std::string what = str("activation ", act, " variant ", variant);
       expect_close(got, want, limit(), what);
-      expect_close_gradients(backward(view.view(), e, weight, {dy, {}, {}, {}}), backward(y, {}, weight, {dy, {}, {}, {}}),
-                             what);
+      expect_close_gradients(backward(view.view(), e, weight, {dy, {}, {}, {}}),
+                             backward(y, {}, weight, {dy, {}, {}, {}}), what);
     }
   }
 }
@@ -99,7 +100,8 @@ TEST_P(Conv2dKernel, TakesRawGradientsAsTheyAre) {
   for (int act = 0; act <= static_cast<int>(Activation::kMish); ++act) {
     for (int variant = 0; variant < 4; ++variant) {
       const GuardedTensor dy_view(dy), z_view(z);
-      RawGradient gradient{dy_view.view(), z_view.view(), epilogue(variant & 1, static_cast<Activation>(act), false, out),
+      RawGradient gradient{dy_view.view(), z_view.view(),
+                           epilogue(variant & 1, static_cast<Activation>(act), false, out),
                            variant & 2 ? coefficients : Tensor()};
       const Tensor dz = materialize(gradient);
       expect_close_gradients(backward(x, {}, weight, gradient), backward(x, {}, weight, {dz, {}, {}, {}}),
@@ -124,11 +126,13 @@ TEST_P(Conv2dKernel, WritesAndAddsIntoChannelViews) {
   want.add_in_place(plain.dx);
   const GuardedTensor dx(before), dy_view(dy);
   Tensor target = dx.view();
-  cpu::conv2d_backward(x, {}, weight, {dy_view.view(), {}, {}, {}}, problem().problem, {&target, true, nullptr, nullptr});
+  cpu::conv2d_backward(x, {}, weight, {dy_view.view(), {}, {}, {}}, problem().problem,
+                       {&target, true, nullptr, nullptr});
   expect_close(dx.view(), want, limit(), "accumulated dx");
   dx.expect_guard_untouched("backward");
   Tensor dweight(weight.shape(), options());
-  cpu::conv2d_backward(x, {}, weight, {dy_view.view(), {}, {}, {}}, problem().problem, {nullptr, false, &dweight, nullptr});
+  cpu::conv2d_backward(x, {}, weight, {dy_view.view(), {}, {}, {}}, problem().problem,
+                       {nullptr, false, &dweight, nullptr});
   expect_close(dweight, plain.dweight, limit(), "dweight alone");
 }
 

@@ -44,30 +44,35 @@ std::vector<OpCase> op_cases(const std::vector<Case>& rows) {
 
 constexpr PaddingMode kSame = PaddingMode::kSame;
 
-GHOST_OP_TESTS(
-    Conv2d, op_cases({
-                {"pointwise", {2, 5, 3, 7}, {9, 7, 1, 1}, {}},
-                {"pointwise_bias_swish", {2, 4, 3, 6}, {5, 6, 1, 1}, {}, true, Activation::kSwish},
-                {"pointwise_view_mish", {2, 4, 3, 20}, {33, 20, 1, 1}, {}, true, Activation::kMish, true},
-                {"pointwise_one_pixel", {3, 1, 1, 5}, {4, 5, 1, 1}, {}, true},
-                {"pointwise_wide", {1, 2, 1, 30}, {130, 30, 1, 1}, {}, true},
-                {"pointwise_groups", {2, 3, 3, 8}, {12, 2, 1, 1}, {.groups = 4}, true, Activation::kSigmoid, true},
-                {"pointwise_stride_2", {2, 5, 6, 3}, {4, 3, 1, 1}, {.stride = 2}, true},
-                {"stem", {2, 7, 6, 3}, {8, 3, 3, 3}, {.stride = 2}},
-                {"stem_same", {2, 7, 6, 3}, {8, 3, 3, 3}, {.stride = 2, .padding = kSame}, true, Activation::kSwish},
-                {"stem_same_even", {1, 8, 8, 3}, {4, 3, 3, 3}, {.stride = 2, .padding = kSame}},
-                {"kernel_3_view", {2, 4, 5, 4}, {6, 4, 3, 3}, {}, true, Activation::kNone, true},
-                {"kernel_3_one_pixel", {2, 1, 1, 4}, {3, 4, 3, 3}, {}, true},
-                {"kernel_5_groups_2", {1, 6, 5, 4}, {6, 2, 5, 5}, {.groups = 2}, false, Activation::kHardSwish},
-                {"kernel_5_stride_2_same", {1, 7, 8, 2}, {3, 2, 5, 5}, {.stride = 2, .padding = kSame}, true},
-                {"kernel_7_stride_3", {1, 9, 8, 2}, {3, 2, 7, 7}, {.stride = 3}, true},
-                {"kernel_1x3", {1, 4, 5, 3}, {4, 3, 1, 3}, {}, true},
-                {"kernel_2_stride_3", {1, 7, 7, 2}, {3, 2, 2, 2}, {.stride = 3}, true},
-                {"groups_4_stride_2_view", {2, 5, 5, 8}, {4, 2, 3, 3}, {.stride = 2, .groups = 4}, true,
-                 Activation::kSigmoid, true},
-                {"empty_batch", {0, 4, 4, 3}, {5, 3, 1, 1}, {}, true, Activation::kSwish},
-                {"empty_batch_kernel_3", {0, 4, 4, 3}, {5, 3, 3, 3}, {.stride = 2}, true},
-            }));
+GHOST_OP_TESTS(Conv2d,
+               op_cases({
+                   {"pointwise", {2, 5, 3, 7}, {9, 7, 1, 1}, {}},
+                   {"pointwise_bias_swish", {2, 4, 3, 6}, {5, 6, 1, 1}, {}, true, Activation::kSwish},
+                   {"pointwise_view_mish", {2, 4, 3, 20}, {33, 20, 1, 1}, {}, true, Activation::kMish, true},
+                   {"pointwise_one_pixel", {3, 1, 1, 5}, {4, 5, 1, 1}, {}, true},
+                   {"pointwise_wide", {1, 2, 1, 30}, {130, 30, 1, 1}, {}, true},
+                   {"pointwise_groups", {2, 3, 3, 8}, {12, 2, 1, 1}, {.groups = 4}, true, Activation::kSigmoid, true},
+                   {"pointwise_stride_2", {2, 5, 6, 3}, {4, 3, 1, 1}, {.stride = 2}, true},
+                   {"stem", {2, 7, 6, 3}, {8, 3, 3, 3}, {.stride = 2}},
+                   {"stem_same", {2, 7, 6, 3}, {8, 3, 3, 3}, {.stride = 2, .padding = kSame}, true, Activation::kSwish},
+                   {"stem_same_even", {1, 8, 8, 3}, {4, 3, 3, 3}, {.stride = 2, .padding = kSame}},
+                   {"kernel_3_view", {2, 4, 5, 4}, {6, 4, 3, 3}, {}, true, Activation::kNone, true},
+                   {"kernel_3_one_pixel", {2, 1, 1, 4}, {3, 4, 3, 3}, {}, true},
+                   {"kernel_5_groups_2", {1, 6, 5, 4}, {6, 2, 5, 5}, {.groups = 2}, false, Activation::kHardSwish},
+                   {"kernel_5_stride_2_same", {1, 7, 8, 2}, {3, 2, 5, 5}, {.stride = 2, .padding = kSame}, true},
+                   {"kernel_7_stride_3", {1, 9, 8, 2}, {3, 2, 7, 7}, {.stride = 3}, true},
+                   {"kernel_1x3", {1, 4, 5, 3}, {4, 3, 1, 3}, {}, true},
+                   {"kernel_2_stride_3", {1, 7, 7, 2}, {3, 2, 2, 2}, {.stride = 3}, true},
+                   {"groups_4_stride_2_view",
+                    {2, 5, 5, 8},
+                    {4, 2, 3, 3},
+                    {.stride = 2, .groups = 4},
+                    true,
+                    Activation::kSigmoid,
+                    true},
+                   {"empty_batch", {0, 4, 4, 3}, {5, 3, 1, 1}, {}, true, Activation::kSwish},
+                   {"empty_batch_kernel_3", {0, 4, 4, 3}, {5, 3, 3, 3}, {.stride = 2}, true},
+               }));
 
 TEST(Conv2dShape, PaddingModes) {
   const auto pad = [](int64_t size, int kernel, int stride) {
@@ -90,10 +95,11 @@ TEST(Conv2dErrors, SayWhatIsNeeded) {
   const auto shape = [](const Shape& x, const Shape& weight, const Conv2dOptions& options) {
     return [=] { conv2d_output_shape(x, weight, options); };
   };
-  expect_error(ErrorKind::kUsage,
-               "conv2d: input [8, 32, 32, 64] has 64 channels, but weight [128, 48, 1, 1] with groups=1 needs 48. Check "
-               "out_channels of the layer before this one.",
-               shape({8, 32, 32, 64}, {128, 48, 1, 1}, {}));
+  expect_error(
+      ErrorKind::kUsage,
+      "conv2d: input [8, 32, 32, 64] has 64 channels, but weight [128, 48, 1, 1] with groups=1 needs 48. Check "
+      "out_channels of the layer before this one.",
+      shape({8, 32, 32, 64}, {128, 48, 1, 1}, {}));
   expect_error(ErrorKind::kUsage, "which groups=2 does not divide", shape({1, 4, 4, 4}, {5, 2, 1, 1}, {.groups = 2}));
   expect_error(ErrorKind::kUsage, "input [1, 0, 4, 3] has no pixels", shape({1, 0, 4, 3}, {4, 3, 5, 5}, {}));
   expect_error(ErrorKind::kUsage, "stride is 0", shape({1, 4, 4, 4}, {4, 4, 1, 1}, {.stride = 0}));

@@ -29,12 +29,13 @@ std::vector<OpCase> cases() {
                      .reference = plain_dropout});
   return cases;
 }
-GHOST_OP_TESTS(DropoutOp, cases())
+GHOST_OP_TESTS(DropoutOp, cases());
 
 TEST(Dropout, KeepsTheShareAndTheMean) {
   const Variable x(Tensor::full({1000, 100}, 1));
   double kept = 0, sum = 0;
-  for (const double value : dropout(x, {.p = 0.2, .seed = 1, .stream = 2}).value().to_vector()) kept += value != 0, sum += value;
+  for (const double value : dropout(x, {.p = 0.2, .seed = 1, .stream = 2}).value().to_vector())
+    kept += value != 0, sum += value;
   EXPECT_NEAR(kept / 1e5, 0.8, 0.005);  // 4 standard deviations
   EXPECT_NEAR(sum / 1e5, 1, 0.007);
 }

@@ -29,12 +29,19 @@ double plain_activation(Activation activation, double x) {
   return NAN;
 }
 
-constexpr Activation kAll[] = {Activation::kNone,      Activation::kRelu,        Activation::kRelu6,
-                               Activation::kLeakyRelu, Activation::kSigmoid,     Activation::kHardSigmoid,
-                               Activation::kHardSigmoidKeras, Activation::kHardSwish, Activation::kSwish,
+constexpr Activation kAll[] = {Activation::kNone,
+                               Activation::kRelu,
+                               Activation::kRelu6,
+                               Activation::kLeakyRelu,
+                               Activation::kSigmoid,
+                               Activation::kHardSigmoid,
+                               Activation::kHardSigmoidKeras,
+                               Activation::kHardSwish,
+                               Activation::kSwish,
                                Activation::kMish};
-constexpr const char* kNames[] = {"none",         "relu",       "relu6", "leaky_relu", "sigmoid", "hard_sigmoid",
-                                  "hard_sigmoid_keras", "hard_swish", "swish", "mish"};
+constexpr const char* kNames[] = {
+    "none",       "relu",  "relu6", "leaky_relu", "sigmoid", "hard_sigmoid", "hard_sigmoid_keras",
+    "hard_swish", "swish", "mish"};
 
 double derivative(Activation activation, double x) {
   const double step = 1e-6;
@@ -46,13 +53,14 @@ struct MapCase {
   bool scaled, gated, pitched;
 };
 const MapCase kMaps[] = {
-    {{2, 3, 3, 5}, true, false, false},   {{2, 3, 3, 5}, true, true, true},   {{3, 1, 1, 1}, true, false, false},
+    {{2, 3, 3, 5}, true, false, false},   {{2, 3, 3, 5}, true, true, true},    {{3, 1, 1, 1}, true, false, false},
     {{1, 7, 5, 16}, true, false, true},   {{2, 5, 7, 24}, true, false, false}, {{2, 2, 2, 67}, false, true, false},
-    {{1, 40, 40, 72}, true, true, false}, {{0, 4, 4, 8}, true, true, false},  {{2, 3, 3, 33}, false, false, true},
+    {{1, 40, 40, 72}, true, true, false}, {{0, 4, 4, 8}, true, true, false},   {{2, 3, 3, 33}, false, false, true},
     {{4, 31, 17, 8}, true, false, false},
 };
 
-Epilogue random_epilogue(const Shape& shape, bool scaled, bool gated, Activation activation, const TensorOptions& options) {
+Epilogue random_epilogue(const Shape& shape, bool scaled, bool gated, Activation activation,
+                         const TensorOptions& options) {
   const int64_t n = shape[0], c = shape[3];
   Epilogue epilogue;
   epilogue.activation = activation;
@@ -104,13 +112,16 @@ TEST(Feature, EpilogueForwardIsTheFormula) {
 }
 
 template <class T>
-void check_raw_gradient(const MapCase& map, Activation activation, bool with_coefficients, bool in_place, double limit) {
+void check_raw_gradient(const MapCase& map, Activation activation, bool with_coefficients, bool in_place,
+                        double limit) {
   const TensorOptions options{dtype_of<T>, Device::cpu()};
   const int64_t c = map.shape[3];
   const Tensor z = random_tensor(map.shape, options, 1, -4, 7), dy = random_tensor(map.shape, options, 2);
   const GuardedTensor pitched_z(z), pitched_dy(dy), pitched_dz(map.shape, options);
-  RawGradient gradient{map.pitched ? pitched_dy.view() : dy.clone(), map.pitched ? pitched_z.view() : z,
-                       random_epilogue(map.shape, map.scaled, false, activation, options), {}};
+  RawGradient gradient{map.pitched ? pitched_dy.view() : dy.clone(),
+                       map.pitched ? pitched_z.view() : z,
+                       random_epilogue(map.shape, map.scaled, false, activation, options),
+                       {}};
   if (with_coefficients) gradient.coefficients = random_tensor({3, c}, options, 3);
   const Tensor dz = in_place ? gradient.dy : map.pitched ? pitched_dz.view() : Tensor(map.shape, options);
   cpu::raw_gradient(gradient, dz);
@@ -126,9 +137,9 @@ void check_raw_gradient(const MapCase& map, Activation activation, bool with_coe
     if (with_coefficients)
       want[i] = abd[k] * want[i] + abd[k + static_cast<size_t>(c)] * zs[i] + abd[k + static_cast<size_t>(2 * c)];
   }
-  test::expect_close(dz.to_vector(), want, limit,
-                     str("gradient of ", kNames[static_cast<int>(activation)], ' ', map.shape, with_coefficients,
-                         in_place));
+  test::expect_close(
+      dz.to_vector(), want, limit,
+      str("gradient of ", kNames[static_cast<int>(activation)], ' ', map.shape, with_coefficients, in_place));
   pitched_z.expect_guard_untouched("raw_gradient");
   pitched_dy.expect_guard_untouched("raw_gradient");
   pitched_dz.expect_guard_untouched("raw_gradient");
@@ -152,8 +163,8 @@ TEST(Feature, SameBitsForAnyThreads) {
   test::expect_same_for_any_threads([&] {
     const Tensor y(shape), dz(shape);
     cpu::epilogue_forward(z, epilogue, y);
-    cpu::raw_gradient({dy, z, random_epilogue(shape, true, false, Activation::kMish, {}), random_tensor({3, 24}, {}, 5)},
-                      dz);
+    cpu::raw_gradient(
+        {dy, z, random_epilogue(shape, true, false, Activation::kMish, {}), random_tensor({3, 24}, {}, 5)}, dz);
     return std::vector<Tensor>{y, dz};
   });
 }
@@ -184,17 +195,21 @@ std::vector<OpCase> activation_cases() {
   for (const Activation activation : kAll)
     for (const Shape& shape : {Shape{2, 3, 3, 5}, Shape{7}, Shape{1, 1, 1, 1}, Shape{3, 130}, Shape{0, 2, 2, 3}})
       cases.push_back({.name = str(kNames[static_cast<int>(activation)], '_', shape.rank(), '_', shape.numel()),
-                       .inputs = {{.shape = shape, .low = -5, .high = 8, .pitched = shape.rank() == 4,
+                       .inputs = {{.shape = shape,
+                                   .low = -5,
+                                   .high = 8,
+                                   .pitched = shape.rank() == 4,
                                    .avoid = {-3, -2.5, 0, 2.5, 3, 6}}},
                        .op = [activation](const Variables& x) { return activate(x[0], activation); },
-                       .reference = [activation](const std::vector<Tensor>& x) {
-                         std::vector<double> y = x[0].to_vector();
-                         for (double& value : y) value = plain_activation(activation, value);
-                         return y;
-                       }});
+                       .reference =
+                           [activation](const std::vector<Tensor>& x) {
+                             std::vector<double> y = x[0].to_vector();
+                             for (double& value : y) value = plain_activation(activation, value);
+                             return y;
+                           }});
   return cases;
 }
-GHOST_OP_TESTS(Activate, activation_cases())
+GHOST_OP_TESTS(Activate, activation_cases());
 
 // Far from 0 every activation stays finite, in value and gradient.
 TEST(Activate, IsFiniteFarOut) {
@@ -214,11 +229,11 @@ TEST(Activate, DoesNotOverwriteASharedGradient) {
   const Variable x(random_tensor({2, 3, 3, 4}, {DType::kFloat64, {}}, 1), true);
   const Variable other(random_tensor({2, 3, 3, 4}, {DType::kFloat64, {}}, 2), true);
   TapeScope tape;
-  const Variable shared = record("share", {activate(x, Activation::kSwish), other}, x.value(),
-                                 [](const Tensor& dy, Gradients& grads) {
-                                   grads.share(0, dy);
-                                   grads.share(1, dy);
-                                 });
+  const Variable shared =
+      record("share", {activate(x, Activation::kSwish), other}, x.value(), [](const Tensor& dy, Gradients& grads) {
+        grads.share(0, dy);
+        grads.share(1, dy);
+      });
   const Tensor dy = random_tensor(x.shape(), {DType::kFloat64, {}}, 3), kept = dy.clone();
   tape.tape().backward(shared, dy);
   test::expect_same_bits(other.grad(), kept);

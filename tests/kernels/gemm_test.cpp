@@ -18,7 +18,7 @@ struct Size {
 };
 
 // Odd sizes around every tile height and width, and some that need several blocks.
-const Size kSizes[] = {{1, 1, 1},  {2, 3, 5},    {3, 16, 4},  {7, 17, 9},  {16, 15, 33}, {31, 33, 8},
+const Size kSizes[] = {{1, 1, 1},    {2, 3, 5},    {3, 16, 4},   {7, 17, 9},   {16, 15, 33}, {31, 33, 8},
                        {50, 48, 20}, {13, 64, 31}, {29, 100, 3}, {130, 50, 7}, {300, 9, 12}, {5, 7, 0}};
 
 template <class T>
@@ -59,7 +59,8 @@ TYPED_TEST(Gemm, EqualsPlainLoopsInEveryTransposition) {
       const Tensor c0 = this->random(size.m, size.n, 3);
       const test::GuardedTensor ga(a), gb(b), gc(c0);
       gemm<T>(ta, tb, size.m, size.n, size.k, ga.view().template data<T>(), ga.view().pitch(),
-              gb.view().template data<T>(), gb.view().pitch(), gc.view().template data<T>(), gc.view().pitch(), accumulate);
+              gb.view().template data<T>(), gb.view().pitch(), gc.view().template data<T>(), gc.view().pitch(),
+              accumulate);
       gc.expect_guard_untouched("gemm");
       test::expect_close(gc.view().to_vector(), this->reference(ta, tb, size, a, b, accumulate ? &c0 : nullptr),
                          this->kLimit, str("m=", size.m, " n=", size.n, " k=", size.k, " variant ", variant));
@@ -93,8 +94,8 @@ TYPED_TEST(Gemm, TransposedPanelEqualsPlainLoops) {
       const Tensor a = this->random(size.k, size.m, 1), b = this->random(size.k, size.n, 2);
       const Tensor c0 = this->random(size.m, size.n, 3);
       const test::GuardedTensor ga(a), gb(b), gc(c0);
-      panel_gemm_transposed(size.k, size.m, size.n, const_cast<const T*>(ga.view().template data<T>()), ga.view().pitch(),
-                            const_cast<const T*>(gb.view().template data<T>()), gb.view().pitch(),
+      panel_gemm_transposed(size.k, size.m, size.n, const_cast<const T*>(ga.view().template data<T>()),
+                            ga.view().pitch(), const_cast<const T*>(gb.view().template data<T>()), gb.view().pitch(),
                             gc.view().template data<T>(), gc.view().pitch(), accumulate);
       gc.expect_guard_untouched("panel_gemm_transposed");
       test::expect_close(gc.view().to_vector(), this->reference(true, false, size, a, b, accumulate ? &c0 : nullptr),

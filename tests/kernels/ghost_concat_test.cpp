@@ -13,9 +13,12 @@ using test::random_tensor;
 // Stands for an op that writes a part of the buffer: puts x, the map, into the slot. Its gradient is x's.
 Feature write_part(const Variable& x, const FeatureBuffer& buffer, int64_t begin, Activation activation) {
   const FeatureSlot slot = buffer.slot(begin, x.dim(3));
-  cpu::epilogue_forward(x.value(), {.scale = Tensor::full({x.dim(3)}, 1, x.value().options()),
-                                    .shift = Tensor::zeros({x.dim(3)}, x.value().options()),
-                                    .activation = Activation::kNone, .gate = {}}, slot.z);
+  cpu::epilogue_forward(x.value(),
+                        {.scale = Tensor::full({x.dim(3)}, 1, x.value().options()),
+                         .shift = Tensor::zeros({x.dim(3)}, x.value().options()),
+                         .activation = Activation::kNone,
+                         .gate = {}},
+                        slot.z);
   slot.scale.fill(2 + static_cast<double>(begin));
   slot.shift.fill(0.5);
   const Variable z = record("write_part", {x}, slot.z, [](const Tensor& dy, Gradients& grads) { grads.pass(0, dy); });
@@ -37,7 +40,8 @@ Feature join_three(const Variables& x, Activation activation) {
 }
 
 TEST(GhostConcat, JoinsWithoutCopying) {
-  const Variables x{Variable(random_tensor({2, 3, 5, 4}, {}, 1), true), Variable(random_tensor({2, 3, 5, 1}, {}, 2), true),
+  const Variables x{Variable(random_tensor({2, 3, 5, 4}, {}, 1), true),
+                    Variable(random_tensor({2, 3, 5, 1}, {}, 2), true),
                     Variable(random_tensor({2, 3, 5, 7}, {}, 3), true)};
   const int64_t before = copied_bytes();
   TapeScope tape;
@@ -56,20 +60,20 @@ TEST(GhostConcat, JoinsWithoutCopying) {
   }
 }
 
-// The ghost module: the second part is computed from the first, so its gradient is added into the first one's view of dy,
-// in place, and must not touch its neighbour.
+// The ghost module: the second part is computed from the first, so its gradient is added into the first one's view of
+// dy, in place, and must not touch its neighbour.
 TEST(GhostConcat, CheapOperationAddsIntoTheViewInPlace) {
   const TensorOptions options{DType::kFloat64, {}};
   const Variable x(random_tensor({1, 2, 2, 3}, options, 1), true);
   TapeScope tape;
   const FeatureBuffer buffer({1, 2, 2, 6}, options);
   const Feature primary = write_part(x, buffer, 0, Activation::kNone);
-  const Variable tripled = record("triple", {primary.raw}, primary.raw.value().clone(),
-                                  [](const Tensor& dy, Gradients& grads) {
-                                    const Gradients::Target dx = grads.target(0);
-                                    EXPECT_TRUE(dx.accumulate);
-                                    for (int i = 0; i < 3; ++i) dx.out.add_in_place(dy);
-                                  });
+  const Variable tripled =
+      record("triple", {primary.raw}, primary.raw.value().clone(), [](const Tensor& dy, Gradients& grads) {
+        const Gradients::Target dx = grads.target(0);
+        EXPECT_TRUE(dx.accumulate);
+        for (int i = 0; i < 3; ++i) dx.out.add_in_place(dy);
+      });
   const Feature cheap = write_part(tripled, buffer, 3, Activation::kNone);
   const Variable passed = record("own", {buffer.join({primary, cheap}).raw}, buffer.slot(0, 6).z,
                                  [](const Tensor& dy, Gradients& grads) { grads.set(0, dy.clone()); });
@@ -104,20 +108,20 @@ TEST(GhostConcat, RefusesPartsThatDoNotFit) {
 std::vector<OpCase> slice_cases() {
   std::vector<OpCase> cases;
   for (const auto& [begin, count] : {std::pair<int64_t, int64_t>{0, 3}, {2, 3}, {0, 7}, {6, 1}})
-    cases.push_back({.name = str("from_", begin, "_count_", count),
-                     .inputs = {{.shape = {2, 3, 2, 7}, .pitched = true}},
-                     .op = [=](const Variables& x) { return slice_channels(x[0], begin, count).raw; },
-                     .reference = [=](const std::vector<Tensor>& x) { return x[0].channels(begin, count).to_vector(); }});
+    cases.push_back(
+        {.name = str("from_", begin, "_count_", count),
+         .inputs = {{.shape = {2, 3, 2, 7}, .pitched = true}},
+         .op = [=](const Variables& x) { return slice_channels(x[0], begin, count).raw; },
+         .reference = [=](const std::vector<Tensor>& x) { return x[0].channels(begin, count).to_vector(); }});
   // Two slices of one map: the second gradient is added to the first.
-  cases.push_back({.name = "two_slices",
-                   .inputs = {{.shape = {2, 2, 2, 5}}},
-                   .op = [](const Variables& x) {
-                     return global_average_pool(join_three({slice_channels(x[0], 0, 3).raw, slice_channels(x[0], 2, 3).raw},
-                                                           Activation::kNone).raw);
-                   }});
+  cases.push_back(
+      {.name = "two_slices", .inputs = {{.shape = {2, 2, 2, 5}}}, .op = [](const Variables& x) {
+         return global_average_pool(
+             join_three({slice_channels(x[0], 0, 3).raw, slice_channels(x[0], 2, 3).raw}, Activation::kNone).raw);
+       }});
   return cases;
 }
-GHOST_OP_TESTS(SliceChannels, slice_cases())
+GHOST_OP_TESTS(SliceChannels, slice_cases());
 
 TEST(GhostConcat, SliceIsAViewWithItsEpilogue) {
   const Epilogue epilogue{random_tensor({6}, {}, 1), random_tensor({6}, {}, 2), Activation::kRelu, {}};

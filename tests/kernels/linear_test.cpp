@@ -23,19 +23,18 @@ std::vector<double> reference(const std::vector<Tensor>& x) {
 
 Variable op(const Variables& x) { return linear(x[0], x[1], x.size() > 2 ? x[2] : Variable()); }
 
-GHOST_OP_TESTS(Linear, {{.name = "rows_with_bias", .inputs = {{{5, 7}}, {{4, 7}}, {{4}}}, .op = op, .reference = reference},
-                        {.name = "without_bias", .inputs = {{{3, 20}}, {{33, 20}}}, .op = op, .reference = reference},
-                        {.name = "map_of_one_pixel",
-                         .inputs = {{{3, 1, 1, 6}}, {{5, 6}}, {{5}}},
-                         .op = op,
-                         .reference = reference},
-                        {.name = "channel_view",
-                         .inputs = {{.shape = {3, 1, 1, 6}, .pitched = true}, {{5, 6}}, {{5}}},
-                         .op = op,
-                         .reference = reference},
-                        {.name = "one_row_one_feature", .inputs = {{{1, 1}}, {{1, 1}}, {{1}}}, .op = op, .reference = reference},
-                        {.name = "empty_batch", .inputs = {{{0, 6}}, {{5, 6}}, {{5}}}, .op = op, .reference = reference},
-                        {.name = "wide", .inputs = {{{2, 40}}, {{150, 40}}, {{150}}}, .op = op, .reference = reference}});
+GHOST_OP_TESTS(
+    Linear,
+    {{.name = "rows_with_bias", .inputs = {{{5, 7}}, {{4, 7}}, {{4}}}, .op = op, .reference = reference},
+     {.name = "without_bias", .inputs = {{{3, 20}}, {{33, 20}}}, .op = op, .reference = reference},
+     {.name = "map_of_one_pixel", .inputs = {{{3, 1, 1, 6}}, {{5, 6}}, {{5}}}, .op = op, .reference = reference},
+     {.name = "channel_view",
+      .inputs = {{.shape = {3, 1, 1, 6}, .pitched = true}, {{5, 6}}, {{5}}},
+      .op = op,
+      .reference = reference},
+     {.name = "one_row_one_feature", .inputs = {{{1, 1}}, {{1, 1}}, {{1}}}, .op = op, .reference = reference},
+     {.name = "empty_batch", .inputs = {{{0, 6}}, {{5, 6}}, {{5}}}, .op = op, .reference = reference},
+     {.name = "wide", .inputs = {{{2, 40}}, {{150, 40}}, {{150}}}, .op = op, .reference = reference}});
 
 TEST(LinearEpilogue, IsAppliedToTheInput) {
   const TensorOptions options{DType::kFloat64, Device::cpu()};
@@ -86,9 +85,12 @@ TEST(LinearKernel, SameBitsForAnyThreads) {
 
 TEST(LinearErrors, SayWhatIsNeeded) {
   const auto make = [](const Shape& shape) { return Variable(Tensor::zeros(shape)); };
-  expect_error(ErrorKind::kUsage, "has 6 features, but weight [5, 7] needs 7",
-               [&] { linear(make({2, 6}), make({5, 7}), {}); });
-  expect_error(ErrorKind::kUsage, "must be {n, k} or {n, 1, 1, k}", [&] { linear(make({2, 2, 1, 7}), make({5, 7}), {}); });
+  expect_error(ErrorKind::kUsage, "has 6 features, but weight [5, 7] needs 7", [&] {
+    linear(make({2, 6}), make({5, 7}), {});
+  });
+  expect_error(ErrorKind::kUsage, "must be {n, k} or {n, 1, 1, k}", [&] {
+    linear(make({2, 2, 1, 7}), make({5, 7}), {});
+  });
   expect_error(ErrorKind::kUsage, "bias has shape [4]", [&] { linear(make({2, 7}), make({5, 7}), make({4})); });
 }
 

@@ -44,7 +44,8 @@ void set_gradients(const std::vector<ParameterSlot>& slots, int step) {
 }
 
 // One weight through all steps, by the published formulas.
-using Rule = std::function<void(double& weight, double gradient, double decay, double& first, double& second, int step)>;
+using Rule =
+    std::function<void(double& weight, double gradient, double decay, double& first, double& second, int step)>;
 
 template <class Step>
 void check_rule(const Rule& rule, const Step& run_step) {
@@ -84,7 +85,8 @@ TEST(OptimizerStep, Sgd) {
 
 TEST(OptimizerStep, SgdWithoutMomentumNeedsNoBuffer) {
   const Tensor value = Tensor::full({3}, 1), gradient = Tensor::full({3}, 2);
-  cpu::sgd_step({{.value = value, .gradient = gradient, .first = {}, .second = {}}}, {.learning_rate = 0.25, .momentum = 0});
+  cpu::sgd_step({{.value = value, .gradient = gradient, .first = {}, .second = {}}},
+                {.learning_rate = 0.25, .momentum = 0});
   test::expect_close(value.to_vector(), {0.5, 0.5, 0.5}, 1e-7);
 }
 
@@ -102,8 +104,9 @@ TEST(OptimizerStep, AdamAndAdamW) {
           w -= 0.01 * m_hat / (std::sqrt(v_hat) + 1e-8);
         },
         [=](const std::vector<ParameterSlot>& slots, int step) {
-          cpu::adam_step(slots, {.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .decoupled = decoupled,
-                                 .step = step});
+          cpu::adam_step(
+              slots,
+              {.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .decoupled = decoupled, .step = step});
         });
 }
 

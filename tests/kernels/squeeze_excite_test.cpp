@@ -26,7 +26,8 @@ std::vector<double> plain_squeeze_excite(const std::vector<Tensor>& x, Activatio
     std::vector<double> hidden(b1), gate(b2);
     for (int64_t j = 0; j < r; ++j) {
       for (int64_t p = 0; p < pixels; ++p)
-        for (int64_t k = 0; k < c; ++k) hidden[static_cast<size_t>(j)] += map[p * c + k] * w1[j * c + k] / static_cast<double>(pixels);
+        for (int64_t k = 0; k < c; ++k)
+          hidden[static_cast<size_t>(j)] += map[p * c + k] * w1[j * c + k] / static_cast<double>(pixels);
       hidden[static_cast<size_t>(j)] = std::fmax(hidden[static_cast<size_t>(j)], 0);
     }
     for (int64_t k = 0; k < c; ++k) {
@@ -46,7 +47,10 @@ OpCase se_case(const Shape& shape, int64_t r, Activation activation, bool pitche
   const int64_t c = shape[3];
   return {.name = name,
           .inputs = {{.shape = shape, .low = -1, .high = 2, .pitched = pitched},
-                     {.shape = {r, c, 1, 1}}, {.shape = {r}}, {.shape = {c, r, 1, 1}}, {.shape = {c}}},
+                     {.shape = {r, c, 1, 1}},
+                     {.shape = {r}},
+                     {.shape = {c, r, 1, 1}},
+                     {.shape = {c}}},
           .op = [activation](const Variables& x) { return gated_map(x, activation); },
           .reference = [activation](const std::vector<Tensor>& x) { return plain_squeeze_excite(x, activation); }};
 }
@@ -68,7 +72,7 @@ std::vector<OpCase> cases() {
   cases.push_back(only_weights);
   return cases;
 }
-GHOST_OP_TESTS(SqueezeExciteOp, cases())
+GHOST_OP_TESTS(SqueezeExciteOp, cases());
 
 struct Problem {
   Feature x;
@@ -89,8 +93,9 @@ std::vector<Tensor> run(const Problem& problem, bool materialized, const Tensor&
   const Feature x = materialized ? Feature(materialize(problem.x)) : problem.x;
   const Variable y = materialize(squeeze_excite(x, w, Activation::kHardSigmoid));
   tape.tape().backward(y, dy);
-  std::vector<Tensor> results{y.value(), problem.x.raw.grad(), w.reduce_weight.grad(), w.reduce_bias.grad(),
-                              w.expand_weight.grad(), w.expand_bias.grad()};
+  std::vector<Tensor> results{
+      y.value(),           problem.x.raw.grad(), w.reduce_weight.grad(), w.reduce_bias.grad(), w.expand_weight.grad(),
+      w.expand_bias.grad()};
   for (Variable v : {problem.x.raw, w.reduce_weight, w.reduce_bias, w.expand_weight, w.expand_bias}) v.clear_grad();
   return results;
 }
@@ -113,7 +118,8 @@ TEST(SqueezeExcite, BackwardInPlaceAndAccumulating) {
   const Tensor gate({2, 9}), z = p.x.raw.value(), dy = random_tensor(shape, {}, 8), dx(shape);
   cpu::squeeze_excite_forward(z, p.x.epilogue, weights, Activation::kSigmoid, saved, gate);
   const auto backward = [&](const Tensor& from, const Tensor& into, bool accumulate) {
-    cpu::squeeze_excite_backward(from, z, p.x.epilogue, weights, Activation::kSigmoid, saved, gate, {}, into, accumulate);
+    cpu::squeeze_excite_backward(from, z, p.x.epilogue, weights, Activation::kSigmoid, saved, gate, {}, into,
+                                 accumulate);
   };
   backward(dy, dx, false);
   const test::GuardedTensor in_place(dy), sum(random_tensor(shape, {}, 9));
@@ -144,9 +150,8 @@ TEST(SqueezeExcite, WritesNothingOfTheMapsSize) {
 TEST(SqueezeExcite, RefusesWrongWeights) {
   Problem problem = random_problem({2, 5, 4, 11}, 3, {});
   problem.weights.expand_weight = Variable(Tensor::zeros({11, 4, 1, 1}));
-  test::expect_error(ErrorKind::kUsage, "expand_weight", [&] {
-    squeeze_excite(problem.x, problem.weights, Activation::kSigmoid);
-  });
+  test::expect_error(ErrorKind::kUsage, "expand_weight",
+                     [&] { squeeze_excite(problem.x, problem.weights, Activation::kSigmoid); });
 }
 
 }  // namespace

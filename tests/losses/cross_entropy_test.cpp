@@ -46,14 +46,13 @@ double plain_loss(const Tensor& logits, const Labels& labels, double smoothing) 
 
 OpCase loss_case(const std::string& name, int64_t classes, const Labels& labels, double smoothing) {
   const int64_t n = static_cast<int64_t>(labels.a.size());
-  return {.name = name,
-          .inputs = {{.shape = {n, classes}, .low = -4, .high = 4}},
-          .op = [=](const Variables& x) {
-            return softmax_cross_entropy(x[0], labels.on(x[0].value().options()), smoothing);
-          },
-          .reference = [=](const std::vector<Tensor>& x) {
-            return std::vector<double>{plain_loss(x[0], labels, smoothing)};
-          }};
+  return {
+      .name = name,
+      .inputs = {{.shape = {n, classes}, .low = -4, .high = 4}},
+      .op =
+          [=](const Variables& x) { return softmax_cross_entropy(x[0], labels.on(x[0].value().options()), smoothing); },
+      .reference =
+          [=](const std::vector<Tensor>& x) { return std::vector<double>{plain_loss(x[0], labels, smoothing)}; }};
 }
 
 Labels many_labels() {
@@ -64,11 +63,14 @@ Labels many_labels() {
 
 std::vector<OpCase> cases() {
   const Labels two_labels{{1, 0, 2}, {1, 2, 0}, {0.25, 0.5, 1}};
-  return {loss_case("hard", 5, {{3, 0, 4}, {}, {}}, 0), loss_case("smooth", 5, {{3, 0, 4}, {}, {}}, 0.1),
-          loss_case("mixed", 3, two_labels, 0),         loss_case("mixed_smooth", 3, two_labels, 0.2),
-          loss_case("one_class", 1, {{0, 0}, {}, {}}, 0.1), loss_case("many_rows", 11, many_labels(), 0.1)};
+  return {loss_case("hard", 5, {{3, 0, 4}, {}, {}}, 0),
+          loss_case("smooth", 5, {{3, 0, 4}, {}, {}}, 0.1),
+          loss_case("mixed", 3, two_labels, 0),
+          loss_case("mixed_smooth", 3, two_labels, 0.2),
+          loss_case("one_class", 1, {{0, 0}, {}, {}}, 0.1),
+          loss_case("many_rows", 11, many_labels(), 0.1)};
 }
-GHOST_OP_TESTS(CrossEntropyOp, cases())
+GHOST_OP_TESTS(CrossEntropyOp, cases());
 
 TEST(CrossEntropy, KeepsItsDigitsForLargeLogits) {
   const Labels labels{{0, 1}, {}, {}};
@@ -76,8 +78,8 @@ TEST(CrossEntropy, KeepsItsDigitsForLargeLogits) {
   TapeScope tape;
   const Variable loss = softmax_cross_entropy(Variable(x.value().rows(0, 1)), Labels{{1}, {}, {}}.on({}));
   EXPECT_FLOAT_EQ(static_cast<float>(loss.value().item()), 2e4f);
-  const Variable shifted = softmax_cross_entropy(Variable(Tensor::from(std::vector<float>{1000, 1001}, {1, 2})),
-                                                 Labels{{1}, {}, {}}.on({}));
+  const Variable shifted =
+      softmax_cross_entropy(Variable(Tensor::from(std::vector<float>{1000, 1001}, {1, 2})), Labels{{1}, {}, {}}.on({}));
   EXPECT_NEAR(shifted.value().item(), std::log1p(std::exp(-1)), 1e-6);
   tape.backward(softmax_cross_entropy(Variable(Tensor::from(std::vector<float>{1e4f, -1e4f}, {1, 2}), true),
                                       Labels{{0}, {}, {}}.on({})));

@@ -1,13 +1,14 @@
 // Fails when a kernel of the project was launched by no case of this program. Looks after the last case, and only when
-// all cases ran.
+// all cases ran. With GHOST_SIMT_LAUNCHES=<file> it also writes "kernel threads" of the largest blocks, for
+// scripts/check_cuda.sh.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <set>
 #include <string>
 
 #include "tests/simt/scheduler.h"
@@ -63,11 +64,16 @@ class KernelCoverage : public testing::Environment {
   void TearDown() override {
     const std::string filter = GTEST_FLAG_GET(filter);
     if (filter != "*" || GTEST_FLAG_GET(list_tests) || std::getenv("GTEST_TOTAL_SHARDS") != nullptr) return;
-    std::set<std::string> run;
-    for (const simt::KernelRun& kernel : simt::kernels_run()) run.insert(kernel.name);
+    std::map<std::string, int> run;  // name -> threads of the largest block
+    for (const simt::KernelRun& kernel : simt::kernels_run())
+      run[kernel.name] = std::max(run[kernel.name], kernel.threads);
     for (const auto& [name, file] : kernels_in(GHOST_SOURCE_DIR))
       if (!run.contains(name))
         ADD_FAILURE() << file << ": kernel '" << name << "' was launched by no case in tests/simt";
+    if (const char* const path = std::getenv("GHOST_SIMT_LAUNCHES")) {
+      std::ofstream file(path);
+      for (const auto& [name, threads] : run) file << name << ' ' << threads << '\n';
+    }
   }
 };
 [[maybe_unused]] const testing::Environment* const coverage = testing::AddGlobalTestEnvironment(new KernelCoverage);

@@ -100,7 +100,9 @@ void Scheduler::run(const GridLaunch& launch) {
   if (kFiberPerThread)
     for (auto& own : own_)
       while (static_cast<int>(own.size()) < count_) own.push_back(std::make_unique<Fiber>(fiber_entry));
-  ++launches[launch.kernel];
+  Record& record = launches[launch.kernel];
+  ++record.launches;
+  record.threads = std::max(record.threads, count_);
   ++statistics.launches;
 
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
@@ -300,9 +302,9 @@ Statistics statistics() { return detail::scheduler().statistics; }
 
 std::vector<KernelRun> kernels_run() {
   std::vector<KernelRun> runs;
-  for (const auto& [kernel, launches] : detail::scheduler().launches) {
+  for (const auto& [kernel, record] : detail::scheduler().launches) {
     const detail::KernelName name = detail::kernel_name(kernel);
-    runs.push_back({name.name, name.instance, launches});
+    runs.push_back({name.name, name.instance, record.launches, record.threads});
   }
   return runs;
 }

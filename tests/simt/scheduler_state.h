@@ -66,7 +66,11 @@ class Scheduler {
   Order order = Order::kUp;
   uint64_t seed = 1;
   Statistics statistics;
-  std::map<const void*, int64_t> launches;
+  struct Record {
+    int64_t launches = 0;
+    int threads = 0;
+  };
+  std::map<const void*, Record> launches;
   std::map<const void*, int> dynamic_limit;
   void* fence_address() { return &fence_sync_; }
 

@@ -52,7 +52,8 @@ void expect_same_bits(const Tensor& got, const Tensor& want, const std::string& 
   const size_t size = static_cast<size_t>(size_of(a.dtype()));
   for (int64_t i = 0; i < a.numel(); ++i) {
     const size_t at = static_cast<size_t>(i) * size;
-    if (std::memcmp(static_cast<const char*>(a.raw_data()) + at, static_cast<const char*>(b.raw_data()) + at, size) == 0)
+    if (std::memcmp(static_cast<const char*>(a.raw_data()) + at, static_cast<const char*>(b.raw_data()) + at, size) ==
+        0)
       continue;
     ADD_FAILURE() << what << ": element " << i << " of " << a.numel() << " is "
                   << testing::PrintToString(a.to_vector()[static_cast<size_t>(i)]) << ", should be to the bit "

@@ -11,8 +11,8 @@
 
 namespace ghost::test {
 
-// |got - want| / max(|want|, root mean square of all want): relative, but fair to elements that cancel to almost nothing.
-// Not finite in either is an infinite error.
+// |got - want| / max(|want|, root mean square of all want): relative, but fair to elements that cancel to almost
+// nothing. Not finite in either is an infinite error.
 struct Difference {
   int64_t index = -1;  // of the worst element; -1 where there is none
   double got = 0, want = 0, error = 0;

@@ -62,8 +62,8 @@ Result run(const OpCase& op_case, const std::vector<Tensor>& inputs, const Tenso
   return result;
 }
 
-// Central difference of the functional at one element. The step changes both inputs' ends; kinks inside the op may spoil
-// one step, so a caller tries several.
+// Central difference of the functional at one element. The step changes both inputs' ends; kinks inside the op may
+// spoil one step, so a caller tries several.
 double central_difference(const OpCase& op_case, const std::vector<Tensor>& inputs, double* element, double step,
                           const std::vector<double>& weights) {
   const double before = *element;
@@ -77,8 +77,8 @@ double central_difference(const OpCase& op_case, const std::vector<Tensor>& inpu
   return sum / (2 * step);
 }
 
-// The difference at the step that agrees best with `claimed`: a right gradient agrees at some step also where another one
-// straddles a kink, a wrong one agrees at none.
+// The difference at the step that agrees best with `claimed`: a right gradient agrees at some step also where another
+// one straddles a kink, a wrong one agrees at none.
 double best_difference(const OpCase& op_case, const std::vector<Tensor>& inputs, double* element, double claimed,
                        const std::vector<double>& weights) {
   double best = 0, best_error = -1;
@@ -97,8 +97,7 @@ void check_gradient_by_differences(const OpCase& op_case, const std::vector<Tens
   Variables variables;
   for (const Tensor& input : inputs) variables.emplace_back(input);
   const Shape shape = op_case.op(variables).shape();
-  const std::vector<double> weights =
-      functional_weights(shape, op_case, {DType::kFloat64, Device::cpu()}).to_vector();
+  const std::vector<double> weights = functional_weights(shape, op_case, {DType::kFloat64, Device::cpu()}).to_vector();
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!op_case.inputs[i].requires_grad) continue;
     const std::vector<double>& claimed = result.gradients[i];
@@ -106,11 +105,13 @@ void check_gradient_by_differences(const OpCase& op_case, const std::vector<Tens
     std::vector<double> estimate(claimed.size());
     for (size_t k = 0; k < claimed.size(); ++k)
       estimate[k] = best_difference(op_case, inputs, inputs[i].data<double>() + k, claimed[k], weights);
-    expect_close(claimed, estimate, kGradientLimit, str(what, ", float64 gradient of input ", i, " against differences"));
+    expect_close(claimed, estimate, kGradientLimit,
+                 str(what, ", float64 gradient of input ", i, " against differences"));
   }
 }
 
-void compare(const Result& got, const Result& want, double value_limit, double gradient_limit, const std::string& what) {
+void compare(const Result& got, const Result& want, double value_limit, double gradient_limit,
+             const std::string& what) {
   expect_close(got.value, want.value, value_limit, what + ", value");
   for (size_t i = 0; i < want.gradients.size(); ++i)
     expect_close(got.gradients[i], want.gradients[i], gradient_limit, str(what, ", gradient of input ", i));
@@ -124,7 +125,8 @@ void check_op(const OpCase& op_case) {
   const std::string what = describe(op_case);
   const std::vector<Tensor> inputs = draw_inputs(op_case);
   const Result float64 = run(op_case, inputs, {DType::kFloat64, Device::cpu()});
-  if (op_case.reference) expect_close(float64.value, op_case.reference(inputs), kReferenceLimit, what + ", float64 value");
+  if (op_case.reference)
+    expect_close(float64.value, op_case.reference(inputs), kReferenceLimit, what + ", float64 value");
   if (op_case.gradient) check_gradient_by_differences(op_case, inputs, float64, what);
   compare(run(op_case, inputs, {DType::kFloat32, Device::cpu()}), float64, op_case.float32_limit,
           op_case.float32_gradient_limit, what + ", float32 against float64");

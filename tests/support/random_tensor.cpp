@@ -48,9 +48,8 @@ void GuardedTensor::expect_guard_untouched(const char* what) const {
   for (int64_t i = 0; i < whole_.numel(); ++i) {
     const int64_t c = i % pitch;
     if (c >= before_ && c < end) continue;
-    ASSERT_EQ(values[static_cast<size_t>(i)], kSentinel)
-        << what << " wrote outside its channels: pixel " << i / pitch << ", channel " << c - before_ << " of "
-        << view_.channels();
+    ASSERT_EQ(values[static_cast<size_t>(i)], kSentinel) << what << " wrote outside its channels: pixel " << i / pitch
+                                                         << ", channel " << c - before_ << " of " << view_.channels();
   }
 }
 

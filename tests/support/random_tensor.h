@@ -13,7 +13,8 @@ namespace ghost::test {
 Tensor random_tensor(const Shape& shape, const TensorOptions& options, uint64_t seed, double low = -1, double high = 1,
                      const std::vector<double>& avoid = {});
 
-// A tensor as a channel view: `before` channels lie left of it and `after` right of it in a buffer filled with a sentinel.
+// A tensor as a channel view: `before` channels lie left of it and `after` right of it in a buffer filled with a
+// sentinel.
 class GuardedTensor {
  public:
   GuardedTensor(const Shape& shape, const TensorOptions& options, int64_t before = 3, int64_t after = 5);

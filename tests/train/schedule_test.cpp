@@ -12,9 +12,12 @@ TEST(Schedule, YoloxCosineMatchesThePublishedRecipe) {
   const auto rate = [&](int64_t batch, double epoch) {
     return learning_rate_at(schedule, learning_rate_range(optimizer, batch), 300, epoch);
   };
-  const std::vector<std::pair<double, double>> frozen{{0, 2.5e-4}, {1, 5.0e-4}, {2, 1.25e-3}, {3, 2.5e-3}, {25, 2.463e-3}, {49, 2.341e-3}};
+  const std::vector<std::pair<double, double>> frozen{{0, 2.5e-4}, {1, 5.0e-4},    {2, 1.25e-3},
+                                                      {3, 2.5e-3}, {25, 2.463e-3}, {49, 2.341e-3}};
   for (const auto& [epoch, want] : frozen) EXPECT_NEAR(rate(16, epoch), want, 6e-4 * want) << epoch;
-  const std::vector<std::pair<double, double>> unfrozen{{50, 1.1671e-3}, {100, 9.2255e-4}, {150, 5.8992e-4}, {200, 2.6979e-4}, {250, 5.894e-5}, {285, 1.25e-5}, {299, 1.25e-5}};
+  const std::vector<std::pair<double, double>> unfrozen{{50, 1.1671e-3},  {100, 9.2255e-4}, {150, 5.8992e-4},
+                                                        {200, 2.6979e-4}, {250, 5.894e-5},  {285, 1.25e-5},
+                                                        {299, 1.25e-5}};
   for (const auto& [epoch, want] : unfrozen) EXPECT_NEAR(rate(8, epoch), want, 6e-5 * want) << epoch;
 }
 
@@ -54,7 +57,8 @@ TEST(Schedule, ScaledRatesStayWithinLimits) {
   const OptimizerConfig sgd{.learning_rate = 1e-2, .min_learning_rate = 1e-4, .scale_with_batch = true};
   EXPECT_DOUBLE_EQ(learning_rate_range(sgd, 1024).base, 5e-2);
   EXPECT_DOUBLE_EQ(learning_rate_range(sgd, 1).final, 5e-6);
-  const OptimizerConfig adam{.name = "adam", .learning_rate = 1e-3, .min_learning_rate = 1e-5, .scale_with_batch = true};
+  const OptimizerConfig adam{
+      .name = "adam", .learning_rate = 1e-3, .min_learning_rate = 1e-5, .scale_with_batch = true};
   EXPECT_DOUBLE_EQ(learning_rate_range(adam, 16).base, 3e-4);
 }
 
