@@ -66,8 +66,8 @@ function(ghost_print_summary)
   message(STATUS "  oneDNN       ${dnnl_VERSION} (${dnnl_DIR})")
   message(STATUS "  Highway      ${hwy_VERSION} (${hwy_DIR})")
   message(STATUS "  JPEG         ${jpeg}; other pictures: stb_image ${Stb_VERSION}")
-  message(STATUS "  yaml-cpp ${yaml-cpp_VERSION}, fmt ${fmt_VERSION}, spdlog ${spdlog_VERSION}, "
-                 "nlohmann_json ${nlohmann_json_VERSION}, pugixml ${pugixml_VERSION}, xxHash ${xxhash_VERSION}")
+  message(STATUS "  yaml-cpp ${yaml-cpp_VERSION}, fmt ${fmt_VERSION}, "
+                 "nlohmann_json ${nlohmann_json_VERSION}, xxHash ${xxhash_VERSION}")
   if(GHOST_SANITIZE)
     message(STATUS "  sanitizer    ${GHOST_SANITIZE}")
   endif()

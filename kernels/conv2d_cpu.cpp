@@ -37,11 +37,10 @@ class RightSides {
   // c (+)= a times the right side of part i.
   void multiply(size_t i, int64_t rows, const Panel<T>& a, T* c, int64_t ldc, bool accumulate) const {
     const int64_t n = parts_[i].end - parts_[i].begin;
-    if (packed_.defined())
-      panel_gemm<T>(rows, n, k_, a.data, a.pitch, packed(i), c, ldc, accumulate);
-    else
-      gemm<T>(false, k_step_ == 1, rows, n, k_, a.data, a.pitch, first(i), std::max(k_step_, n_step_), c, ldc,
-              accumulate);
+    if (packed_.defined()) return panel_gemm<T>(rows, n, k_, a.data, a.pitch, packed(i), c, ldc, accumulate);
+    const bool transposed = n_step_ != 1;
+    gemm<T>(false, transposed, rows, n, k_, a.data, a.pitch, first(i), transposed ? n_step_ : std::max(k_step_, n), c,
+            ldc, accumulate);
   }
 
  private:

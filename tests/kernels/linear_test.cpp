@@ -32,6 +32,7 @@ GHOST_OP_TESTS(
       .inputs = {{.shape = {3, 1, 1, 6}, .pitched = true}, {{5, 6}}, {{5}}},
       .op = op,
       .reference = reference},
+     {.name = "one_feature_in", .inputs = {{{3, 1}}, {{4, 1}}, {{4}}}, .op = op, .reference = reference},
      {.name = "one_row_one_feature", .inputs = {{{1, 1}}, {{1, 1}}, {{1}}}, .op = op, .reference = reference},
      {.name = "empty_batch", .inputs = {{{0, 6}}, {{5, 6}}, {{5}}}, .op = op, .reference = reference},
      {.name = "wide", .inputs = {{{2, 40}}, {{150, 40}}, {{150}}}, .op = op, .reference = reference}});
