@@ -1,5 +1,5 @@
-// The activations of activation_functors.h on Highway vectors, and what an epilogue and a raw gradient (feature.h) do to one
-// vector. Compiled once per instruction set: include from a foreach_target source after hwy/highway.h.
+// The activations of activation_functors.h on Highway vectors, and what an epilogue and a raw gradient (feature.h) do
+// to one vector. Compiled once per instruction set: include from a foreach_target source after hwy/highway.h.
 #if defined(GHOST_ACTIVATION_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GHOST_ACTIVATION_SIMD_INL_H
 #undef GHOST_ACTIVATION_SIMD_INL_H

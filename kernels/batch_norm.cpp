@@ -57,7 +57,8 @@ RawGradient batch_norm_gradient(const Tensor& dy, const Tensor& z, const BatchNo
   return dz;
 }
 
-Feature batch_norm(const Feature& x, const BatchNormState& state, const BatchNormOptions& options, Activation activation) {
+Feature batch_norm(const Feature& x, const BatchNormState& state, const BatchNormOptions& options,
+                   Activation activation) {
   GHOST_CHECK(x.shape().rank() == 4, "batch_norm: a map {n, h, w, c} is needed, got ", x.shape());
   const Variable map = materialize(x);
   const Tensor z = map.value();
@@ -67,11 +68,11 @@ Feature batch_norm(const Feature& x, const BatchNormState& state, const BatchNor
   const Shape per_channel{z.channels()};
   const BatchNormSaved saved = finish_batch_norm(moments, z.pixels(), state, options, activation,
                                                  Tensor(per_channel, z.options()), Tensor(per_channel, z.options()));
-  const Variable raw = record("batch_norm", {map, state.gamma, state.beta}, z,
-                              [z, saved](const Tensor& dy, Gradients& grads) {
-                                const RawGradient dz = batch_norm_gradient(dy, z, saved, grads, 1);
-                                if (grads.needed(0)) grads.set(0, materialize(dz));
-                              });
+  const Variable raw =
+      record("batch_norm", {map, state.gamma, state.beta}, z, [z, saved](const Tensor& dy, Gradients& grads) {
+        const RawGradient dz = batch_norm_gradient(dy, z, saved, grads, 1);
+        if (grads.needed(0)) grads.set(0, materialize(dz));
+      });
   return {raw, saved.epilogue};
 }
 

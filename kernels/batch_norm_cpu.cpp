@@ -1,5 +1,5 @@
-// Batch norm's sums on the CPU. Work is cut into tiles of pixels and groups of channels whose size depends on the map alone;
-// within a tile a strip of channels is one vector, and its sums stay in registers.
+// Batch norm's sums on the CPU. Work is cut into tiles of pixels and groups of channels whose size depends on the map
+// alone; within a tile a strip of channels is one vector, and its sums stay in registers.
 #include <cmath>
 
 #include "core/parallel.h"
@@ -26,7 +26,9 @@ struct BatchNormTile {
   static int64_t tiles(int64_t pixels) { return (pixels + kPixels - 1) / kPixels; }
 
   BatchNormTile(const Tensor& map, int64_t task)
-      : tile(task / groups(map.channels())), begin(tile * kPixels), end(std::min(begin + kPixels, map.pixels())),
+      : tile(task / groups(map.channels())),
+        begin(tile * kPixels),
+        end(std::min(begin + kPixels, map.pixels())),
         channel_begin(task % groups(map.channels()) * kChannels),
         channel_end(std::min(channel_begin + kChannels, map.channels())) {}
   int64_t tile, begin, end, channel_begin, channel_end;
@@ -76,41 +78,56 @@ void moments_of_tile(const cpu::BatchNormTile& tile, const T* z, int64_t pitch, 
   });
 }
 
-void moments_of_tile_float(const cpu::BatchNormTile& tile, const float* z, int64_t pitch, float* means, float* squares) {
+void moments_of_tile_float(const cpu::BatchNormTile& tile, const float* z, int64_t pitch, float* means,
+                           float* squares) {
   moments_of_tile(tile, z, pitch, means, squares);
 }
-void moments_of_tile_double(const cpu::BatchNormTile& tile, const double* z, int64_t pitch, double* means, double* squares) {
+void moments_of_tile_double(const cpu::BatchNormTile& tile, const double* z, int64_t pitch, double* means,
+                            double* squares) {
   moments_of_tile(tile, z, pitch, means, squares);
 }
 
-// Sums over one tile of g = dy * act'(scale * z + shift) and of g * (z - mean), at their channels of `sums` and `products`.
+template <class V>
+struct GradientSums {
+  V sum, product;
+};
+
+// Sums of g and of g * (z - center) of one strip. By value, so that the loop keeps all in registers.
+template <class Act, class D, class V = hn::Vec<D>, class T = hn::TFromD<D>>
+HWY_INLINE GradientSums<V> gradient_sums(Act act, Strip<D> strip, V scale, V shift, V center, const T* dy,
+                                         int64_t dy_pitch, const T* z, int64_t z_pitch, int64_t count) {
+  const D d;
+  V product[kUnroll] = {hn::Zero(d), hn::Zero(d)};
+  const V sum = sum_over(d, count, [&](int64_t pixel, int chain) HWY_ATTR {
+    const V value = strip.load(z + pixel * z_pitch);
+    const V g = activation_gradient(act, d, hn::MulAdd(scale, value, shift), strip.load(dy + pixel * dy_pitch));
+    product[chain] = hn::MulAdd(g, hn::Sub(value, center), product[chain]);
+    return g;
+  });
+  return {sum, total_of(d, product)};
+}
+
+// Sums over one tile of g = dy * act'(scale * z + shift) and of g * (z - mean), at their channels of `sums` and
+// `products`.
 template <class T>
 void gradient_sums_of_tile(const cpu::BatchNormTile& tile, const cpu::GradientView<T>& gradient, const T* mean, T* sums,
                            T* products) {
-  const int64_t dy_pitch = gradient.dy.pitch, z_pitch = gradient.z.pitch;
+  const int64_t dy_pitch = gradient.dy.pitch, z_pitch = gradient.z.pitch, count = tile.end - tile.begin;
   for_each_strip<T>(tile.channel_begin, tile.channel_end, [&](const auto& strip) HWY_ATTR {
-    const auto d = strip.d;
-    using V = decltype(strip.load(mean));
     const T* const dy = gradient.dy.data + tile.begin * dy_pitch + strip.begin;
     const T* const z = gradient.z.data + tile.begin * z_pitch + strip.begin;
-    const V scale = strip.channels(gradient.epilogue.scale, 1), shift = strip.channels(gradient.epilogue.shift, 0);
-    const V center = strip.channels(mean, 0);
-    V product[kUnroll] = {hn::Zero(d), hn::Zero(d)};
+    const auto scale = strip.channels(gradient.epilogue.scale, 1), shift = strip.channels(gradient.epilogue.shift, 0);
+    const auto center = strip.channels(mean, 0);
     visit_activation(gradient.epilogue.activation, [&](auto act) HWY_ATTR {
-      const V sum = sum_over(d, tile.end - tile.begin, [&](int64_t pixel, int chain) HWY_ATTR {
-        const V value = strip.load(z + pixel * z_pitch);
-        const V g = activation_gradient(act, d, hn::MulAdd(scale, value, shift), strip.load(dy + pixel * dy_pitch));
-        product[chain] = hn::MulAdd(g, hn::Sub(value, center), product[chain]);
-        return g;
-      });
-      strip.store(sum, sums + strip.begin);
+      const auto result = gradient_sums(act, strip, scale, shift, center, dy, dy_pitch, z, z_pitch, count);
+      strip.store(result.sum, sums + strip.begin);
+      strip.store(result.product, products + strip.begin);
     });
-    strip.store(total_of(d, product), products + strip.begin);
   });
 }
 
-void gradient_sums_of_tile_float(const cpu::BatchNormTile& tile, const cpu::GradientView<float>& gradient, const float* mean,
-                                 float* sums, float* products) {
+void gradient_sums_of_tile_float(const cpu::BatchNormTile& tile, const cpu::GradientView<float>& gradient,
+                                 const float* mean, float* sums, float* products) {
   gradient_sums_of_tile(tile, gradient, mean, sums, products);
 }
 void gradient_sums_of_tile_double(const cpu::BatchNormTile& tile, const cpu::GradientView<double>& gradient,
@@ -155,7 +172,8 @@ void cpu::batch_norm_scale_shift(const ChannelMoments& moments, const Tensor& ga
   visit_float(scale.dtype(), [&]<class T>(TypeTag<T>) {
     const auto value = [](const Tensor& tensor, int64_t c) { return static_cast<double>(tensor.data<T>()[c]); };
     const auto update = [&](const Tensor& running, int64_t c, double batch) {
-      if (running.defined()) running.data<T>()[c] = static_cast<T>(value(running, c) + momentum * (batch - value(running, c)));
+      if (running.defined())
+        running.data<T>()[c] = static_cast<T>(value(running, c) + momentum * (batch - value(running, c)));
     };
     for (int64_t c = 0; c < scale.numel(); ++c) {
       const double mean = value(moments.mean, c), variance = value(moments.variance, c);
@@ -168,8 +186,8 @@ void cpu::batch_norm_scale_shift(const ChannelMoments& moments, const Tensor& ga
   });
 }
 
-void cpu::batch_norm_backward(const RawGradient& dz_gradient, const ChannelMoments& moments, const Tensor& gamma, double eps,
-                              bool training, const Tensor& dgamma, const Tensor& dbeta) {
+void cpu::batch_norm_backward(const RawGradient& dz_gradient, const ChannelMoments& moments, const Tensor& gamma,
+                              double eps, bool training, const Tensor& dgamma, const Tensor& dbeta) {
   const Tensor& z = dz_gradient.z;
   const int64_t channels = z.channels(), tiles = BatchNormTile::tiles(z.pixels());
   visit_float(z.dtype(), [&]<class T>(TypeTag<T>) {

@@ -1,5 +1,5 @@
-// Channel moments put together from tiles: each task leaves the count, mean and squared deviations of its tile, which are
-// joined in the order of the tiles, in double, by the formula of Chan, Golub and LeVeque (1983).
+// Channel moments put together from tiles: each task leaves the count, mean and squared deviations of its tile, which
+// are joined in the order of the tiles, in double, by the formula of Chan, Golub and LeVeque (1983).
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,13 @@ template <class T>
 class MomentTiles {
  public:
   MomentTiles(int64_t tiles, int64_t channels)
-      : channels_(channels), counts_(static_cast<size_t>(tiles)), means_(static_cast<size_t>(tiles * channels)),
+      : channels_(channels),
+        counts_(static_cast<size_t>(tiles)),
+        means_(static_cast<size_t>(tiles * channels)),
         squares_(static_cast<size_t>(tiles * channels)) {}
 
-  // Channels [begin, end) of a tile; means and squares start at channel `begin`. Every channel is set with the same count.
+  // Channels [begin, end) of a tile; means and squares start at channel `begin`. Every channel is set with the same
+  // count.
   void set(int64_t tile, int64_t begin, int64_t end, const T* means, const T* squares, int64_t count) {
     if (begin == 0) counts_[static_cast<size_t>(tile)] = count;
     std::copy(means, means + (end - begin), means_.begin() + (tile * channels_ + begin));

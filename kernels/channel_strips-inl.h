@@ -1,4 +1,5 @@
-// Channels cut into strips of one vector, compiled once per instruction set: the channels of a map are its SIMD dimension.
+// Channels cut into strips of one vector, compiled once per instruction set: the channels of a map are its SIMD
+// dimension.
 #if defined(GHOST_CHANNEL_STRIPS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GHOST_CHANNEL_STRIPS_INL_H
 #undef GHOST_CHANNEL_STRIPS_INL_H

@@ -32,8 +32,11 @@ T* data_or_null(const Tensor& tensor) {
 template <class T>
 struct EpilogueView {
   explicit EpilogueView(const Epilogue& epilogue)
-      : scale(data_or_null<const T>(epilogue.scale)), shift(data_or_null<const T>(epilogue.shift)),
-        gate(data_or_null<const T>(epilogue.gate)), gate_pitch(epilogue.gate.pitch()), activation(epilogue.activation) {}
+      : scale(data_or_null<const T>(epilogue.scale)),
+        shift(data_or_null<const T>(epilogue.shift)),
+        gate(data_or_null<const T>(epilogue.gate)),
+        gate_pitch(epilogue.gate.pitch()),
+        activation(epilogue.activation) {}
   const T *scale, *shift, *gate;
   int64_t gate_pitch;
   Activation activation;

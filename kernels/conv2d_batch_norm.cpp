@@ -10,8 +10,8 @@ void check_slot(const FeatureSlot& slot, const Shape& z, const TensorOptions& op
   GHOST_CHECK(slot.z.dtype() == options.dtype && slot.z.device() == options.device, "conv2d_batch_norm: the input is ",
               options.dtype, " on ", options.device, ", the slot ", slot.z.dtype(), " on ", slot.z.device());
   GHOST_CHECK(slot.scale.shape() == Shape({z[3]}) && slot.shift.shape() == Shape({z[3]}),
-              "conv2d_batch_norm: the slot's scale and shift have shapes ", slot.scale.shape(), " and ", slot.shift.shape(),
-              "; ", z[3], " values each are needed");
+              "conv2d_batch_norm: the slot's scale and shift have shapes ", slot.scale.shape(), " and ",
+              slot.shift.shape(), "; ", z[3], " values each are needed");
 }
 
 struct Convolution {
@@ -67,7 +67,8 @@ Feature conv2d_batch_norm(const Feature& x, const Variable& weight, const BatchN
   const TensorOptions like = x.raw.value().options();
   check_batch_norm("conv2d_batch_norm", shape[3], state, options);
   if (slot) check_slot(*slot, shape, like);
-  const FeatureSlot out = slot ? *slot : FeatureSlot{Tensor(shape, like), Tensor({shape[3]}, like), Tensor({shape[3]}, like)};
+  const FeatureSlot out =
+      slot ? *slot : FeatureSlot{Tensor(shape, like), Tensor({shape[3]}, like), Tensor({shape[3]}, like)};
 
   const int kernel_h = static_cast<int>(weight.dim(2)), kernel_w = static_cast<int>(weight.dim(3));
   const Conv2dProblem problem{conv_options.stride, conv_options.groups,

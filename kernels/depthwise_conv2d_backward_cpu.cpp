@@ -1,6 +1,6 @@
-// Depthwise convolution on the CPU, backward, in one pass: a task walks down a band of output rows, loads each row of dz and
-// of the activated input once into rings, adds to its partial weight gradient, and writes the input gradient's rows as soon
-// as the rows of dz they need are there.
+// Depthwise convolution on the CPU, backward, in one pass: a task walks down a band of output rows, loads each row of
+// dz and of the activated input once into rings, adds to its partial weight gradient, and writes the input gradient's
+// rows as soon as the rows of dz they need are there.
 #include "core/parallel.h"
 #include "kernels/depthwise_conv2d_rows.h"
 #include "kernels/simd_targets.h"
@@ -56,17 +56,20 @@ HWY_INLINE void weight_rows(D d, const T* HWY_RESTRICT dz, const T* const* y, in
             hn::MulAdd(gradient, hn::Load(d, rows[r] + (column * kStride + s) * lanes), parts[r * kWidth + s]);
   }
 #pragma GCC unroll 32
-  for (int i = 0; i < kRows * kWidth; ++i) hn::Store(hn::Add(hn::Load(d, sums + i * lanes), parts[i]), d, sums + i * lanes);
+  for (int i = 0; i < kRows * kWidth; ++i)
+    hn::Store(hn::Add(hn::Load(d, sums + i * lanes), parts[i]), d, sums + i * lanes);
 }
 
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void weight_rows_any(D d, const T* dz, const T* const* y, int64_t columns, const cpu::DepthwiseShape& shape, T* sums) {
+HWY_INLINE void weight_rows_any(D d, const T* dz, const T* const* y, int64_t columns, const cpu::DepthwiseShape& shape,
+                                T* sums) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t r = 0; r < shape.kh; ++r)
     for (int64_t s = 0; s < shape.kw; ++s, sums += lanes) {
       auto part = hn::Zero(d);
       for (int64_t column = 0; column < columns; ++column)
-        part = hn::MulAdd(hn::Load(d, dz + column * lanes), hn::Load(d, y[r] + (column * shape.stride + s) * lanes), part);
+        part =
+            hn::MulAdd(hn::Load(d, dz + column * lanes), hn::Load(d, y[r] + (column * shape.stride + s) * lanes), part);
       hn::Store(hn::Add(hn::Load(d, sums), part), d, sums);
     }
 }
@@ -88,13 +91,17 @@ struct BackwardTask {
   static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
 
   BackwardTask(const cpu::DepthwiseBackward<T>& job, int64_t index)
-      : job(job), shape(job.shape), task(shape, index), strips((task.channel_end - task.channel_begin + kLanes - 1) / kLanes) {
+      : job(job),
+        shape(job.shape),
+        task(shape, index),
+        strips((task.channel_end - task.channel_begin + kLanes - 1) / kLanes) {
     const int64_t reach = (shape.kw - 1) / shape.stride;  // columns of dz before the first that an input column needs
     const int64_t y_columns = std::max(shape.left + shape.w, (shape.ow - 1) * shape.stride + shape.kw);
     const int64_t dz_columns = reach + std::max(shape.ow, (shape.w - 1 + shape.left) / shape.stride + 1);
     const int64_t y_rows = job.weight_wanted ? shape.kh : 0, sums_per_strip = shape.taps() + 1;
     const int64_t zero_columns = std::max(y_columns, dz_columns), row = strips * kLanes;
-    T* memory = scratch<T>(0, row * (y_rows * y_columns + shape.kh * dz_columns + sums_per_strip) + zero_columns * kLanes);
+    T* memory =
+        scratch<T>(0, row * (y_rows * y_columns + shape.kh * dz_columns + sums_per_strip) + zero_columns * kLanes);
     const auto take = [&](int64_t count) {
       T* const part = std::exchange(memory, memory + count);
       std::fill_n(part, count, T(0));
@@ -112,7 +119,8 @@ struct BackwardTask {
     const int64_t reach = (shape.kh - 1) / shape.stride;  // rows of dz above the band that its input rows need
     y_ring.next = std::max<int64_t>(0, task.row_begin * shape.stride - shape.top);
     int64_t dx_next = input_row(task.row_begin);
-    for (int64_t row = job.dx.data ? std::max<int64_t>(0, task.row_begin - reach) : task.row_begin; row < task.row_end; ++row) {
+    for (int64_t row = job.dx.data ? std::max<int64_t>(0, task.row_begin - reach) : task.row_begin; row < task.row_end;
+         ++row) {
       load_gradient(row);
       if (row < task.row_begin) continue;
       if (job.partials) add_weight_gradient(row);
@@ -134,7 +142,8 @@ struct BackwardTask {
   }
 
   HWY_INLINE void load_gradient(int64_t row) {
-    const T *const dy = job.dz.dy.row(task.image, row), *const z = job.dz.plain ? nullptr : job.dz.z.row(task.image, row);
+    const T *const dy = job.dz.dy.row(task.image, row), *const z =
+                                                            job.dz.plain ? nullptr : job.dz.z.row(task.image, row);
     each_strip([&](const auto& strip) HWY_ATTR {
       load_gradient_row(strip, job.dz, dy, z, shape.ow,
                         dz_ring.row(strip.index, row, static_cast<int64_t>(hn::Lanes(strip.d))));
@@ -174,7 +183,8 @@ struct BackwardTask {
     if (!job.weight_wanted) return;
     for (int64_t r = 0; r < shape.kh; ++r) {
       const bool inside = above + r >= 0 && above + r < shape.h;
-      y_rows_of[static_cast<size_t>(r)] = inside ? y_ring.row(strip.index, above + r, lanes) - shape.left * lanes : zeros;
+      y_rows_of[static_cast<size_t>(r)] =
+          inside ? y_ring.row(strip.index, above + r, lanes) - shape.left * lanes : zeros;
     }
     const T* const* y = y_rows_of.data();
     visit_stencil(shape.kh == shape.kw ? shape.kw : 0, shape.stride, [&](auto width, auto stride) HWY_ATTR {
@@ -222,7 +232,8 @@ struct BackwardTask {
       T* const to = out + x * job.dx.pitch;
       const StencilSize size{count, taps, 1, tap_pitch};
       visit_phase(taps, [&](auto width) HWY_ATTR {
-        stencil_row<width, 1>(d, rows.data(), size, columns, hn::Zero(d), PutGradient<D>{strip, to, step, job.accumulate_dx});
+        stencil_row<width, 1>(d, rows.data(), size, columns, hn::Zero(d),
+                              PutGradient<D>{strip, to, step, job.accumulate_dx});
       });
     }
   }
@@ -230,7 +241,8 @@ struct BackwardTask {
   // Position of a phase's first tap in a row of taps_by_phase.
   int64_t phase_begin(int64_t phase) const {
     int64_t position = 0;
-    for (int64_t before = 0; before < std::min(phase, shape.kw); ++before) position += (shape.kw - 1 - before) / shape.stride + 1;
+    for (int64_t before = 0; before < std::min(phase, shape.kw); ++before)
+      position += (shape.kw - 1 - before) / shape.stride + 1;
     return position;
   }
 
@@ -289,7 +301,8 @@ void add_partials(const std::vector<T>& partials, const cpu::DepthwiseShape& sha
   parallel_chunks(count, 256, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       double sum = 0;
-      for (int64_t tile = 0; tile < tiles; ++tile) sum += static_cast<double>(partials[static_cast<size_t>(tile * count + i)]);
+      for (int64_t tile = 0; tile < tiles; ++tile)
+        sum += static_cast<double>(partials[static_cast<size_t>(tile * count + i)]);
       const int64_t tap = i / shape.c, channel = i % shape.c;
       if (tap < taps && dweight) dweight[channel * taps + tap] = static_cast<T>(sum);
       if (tap == taps && dbias) dbias[channel] = static_cast<T>(sum);
@@ -323,8 +336,9 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
 
 }  // namespace
 
-void cpu::depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
-                                    const Conv2dProblem& problem, const Conv2dGradients& gradients) {
+void cpu::depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
+                                    const RawGradient& dz, const Conv2dProblem& problem,
+                                    const Conv2dGradients& gradients) {
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
     const int64_t multiplier = weight.dim(0) / std::max<int64_t>(x.channels(), 1);
     if (multiplier == 1) return backward<T>(x, x_epilogue, weight, dz, problem, gradients);

@@ -1,5 +1,6 @@
-// Depthwise convolution on the CPU, forward. A task walks down a band of output rows: it loads each input row once, with its
-// epilogue applied, into a ring of as many rows as the kernel is high, then writes the output row and adds it to the moments.
+// Depthwise convolution on the CPU, forward. A task walks down a band of output rows: it loads each input row once,
+// with its epilogue applied, into a ring of as many rows as the kernel is high, then writes the output row and adds it
+// to the moments.
 #include "core/parallel.h"
 #include "kernels/channel_moments.h"
 #include "kernels/depthwise_conv2d_rows.h"
@@ -34,8 +35,8 @@ HWY_BEFORE_NAMESPACE();
 namespace ghost {
 namespace HWY_NAMESPACE {
 
-// Mean and squared deviations of one strip over the rows seen so far (Chan et al., 1983). Sums are taken around the mean so
-// far, or around one of the first row's own values, so they do not cancel.
+// Mean and squared deviations of one strip over the rows seen so far (Chan et al., 1983). Sums are taken around the
+// mean so far, or around one of the first row's own values, so they do not cancel.
 template <class D>
 struct StripMoments {
   using V = hn::Vec<D>;
@@ -88,7 +89,10 @@ struct ForwardTask {
   static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
 
   ForwardTask(const cpu::DepthwiseForward<T>& job, int64_t index)
-      : job(job), shape(job.shape), task(shape, index), strips((task.channel_end - task.channel_begin + kLanes - 1) / kLanes) {
+      : job(job),
+        shape(job.shape),
+        task(shape, index),
+        strips((task.channel_end - task.channel_begin + kLanes - 1) / kLanes) {
     const int64_t columns = std::max(shape.left + shape.w, (shape.ow - 1) * shape.stride + shape.kw);
     const int64_t ring_elements = strips * shape.kh * columns * kLanes, zero_elements = columns * kLanes;
     T* memory = scratch<T>(0, ring_elements + zero_elements + 2 * strips * kLanes);
@@ -105,10 +109,12 @@ struct ForwardTask {
     for (int64_t row = task.row_begin; row < task.row_end; ++row) {
       const int64_t above = row * shape.stride - shape.top;
       load_rows(std::max(ring.next, above), std::min(above + shape.kh, shape.h));
-      for_each_strip<T>(task.channel_begin, task.channel_end, [&](const auto& strip) HWY_ATTR { write_row(strip, row, above); });
+      for_each_strip<T>(task.channel_begin, task.channel_end,
+                        [&](const auto& strip) HWY_ATTR { write_row(strip, row, above); });
     }
-    if (job.moments) job.moments->set(task.image * shape.bands + task.band, task.channel_begin,
-                                      task.channel_end, means, squares, (task.row_end - task.row_begin) * shape.ow);
+    if (job.moments)
+      job.moments->set(task.image * shape.bands + task.band, task.channel_begin, task.channel_end, means, squares,
+                       (task.row_end - task.row_begin) * shape.ow);
   }
 
   HWY_INLINE void load_rows(int64_t begin, int64_t end) {
@@ -193,8 +199,13 @@ void forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, 
   cpu::MomentTiles<T> tiles(moments ? shape.n * shape.bands : 0, shape.c);
   if (!z.empty()) {
     const std::vector<T> taps = cpu::pack_taps<T>(weight, shape, cpu::taps_in_order(shape));
-    const cpu::DepthwiseForward<T> job{shape, cpu::MapView<const T>(x), cpu::EpilogueView<T>(x_epilogue), taps.data(),
-                                       cpu::data_or_null<const T>(bias), cpu::MapView<T>(z), moments ? &tiles : nullptr};
+    const cpu::DepthwiseForward<T> job{shape,
+                                       cpu::MapView<const T>(x),
+                                       cpu::EpilogueView<T>(x_epilogue),
+                                       taps.data(),
+                                       cpu::data_or_null<const T>(bias),
+                                       cpu::MapView<T>(z),
+                                       moments ? &tiles : nullptr};
     parallel_for(shape.tasks(), [&](int64_t task) { run_task(job, task); });
   }
   if (moments) tiles.combine(*moments);
@@ -202,8 +213,9 @@ void forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, 
 
 }  // namespace
 
-void cpu::depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
-                                   const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
+void cpu::depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
+                                   const Tensor& bias, const Conv2dProblem& problem, const Tensor& z,
+                                   const ChannelMoments* moments) {
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
     const int64_t multiplier = weight.dim(0) / std::max<int64_t>(x.channels(), 1);
     if (multiplier == 1) return forward<T>(x, x_epilogue, weight, bias, problem, z, moments);

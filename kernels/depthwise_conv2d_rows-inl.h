@@ -1,6 +1,6 @@
-// Row loops of the depthwise convolution, compiled once per instruction set. A task handles its channels in strips of one
-// vector; a strip's rows lie in scratch memory as [column][lane], with columns of zeros on both sides, so that no loop asks
-// whether it stands at an edge.
+// Row loops of the depthwise convolution, compiled once per instruction set. A task handles its channels in strips of
+// one vector; a strip's rows lie in scratch memory as [column][lane], with columns of zeros on both sides, so that no
+// loop asks whether it stands at an edge.
 #if defined(GHOST_DEPTHWISE_CONV2D_ROWS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GHOST_DEPTHWISE_CONV2D_ROWS_INL_H
 #undef GHOST_DEPTHWISE_CONV2D_ROWS_INL_H
@@ -25,13 +25,14 @@ HWY_INLINE void epilogue_loop(Act act, Strip<D> strip, V scale, V shift, V gate,
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < width; ++i)
-    hn::Store(hn::Mul(activation_value(act, d, hn::MulAdd(scale, strip.load(z + i * pitch), shift)), gate), d, y + i * lanes);
+    hn::Store(hn::Mul(activation_value(act, d, hn::MulAdd(scale, strip.load(z + i * pitch), shift)), gate), d,
+              y + i * lanes);
 }
 
 // y = act(scale * z + shift) * gate of one row.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void load_epilogue_row(const Strip<D>& strip, const cpu::EpilogueView<T>& epilogue, int64_t image, const T* z,
-                                  int64_t pitch, int64_t width, T* y) {
+HWY_INLINE void load_epilogue_row(const Strip<D>& strip, const cpu::EpilogueView<T>& epilogue, int64_t image,
+                                  const T* z, int64_t pitch, int64_t width, T* y) {
   const auto scale = strip.channels(epilogue.scale, 1), shift = strip.channels(epilogue.shift, 0);
   const auto gate = strip.channels(epilogue.gate ? epilogue.gate + image * epilogue.gate_pitch : nullptr, 1);
   visit_activation(epilogue.activation, [&](auto act) HWY_ATTR {
@@ -46,8 +47,9 @@ struct GradientFactors {
 };
 
 template <class Act, class D, class V = hn::Vec<D>, class T = hn::TFromD<D>>
-HWY_INLINE void gradient_loop(Act act, Strip<D> strip, GradientFactors<V> of, const T* HWY_RESTRICT dy, int64_t dy_pitch,
-                              const T* HWY_RESTRICT z, int64_t z_pitch, int64_t width, T* HWY_RESTRICT dz) {
+HWY_INLINE void gradient_loop(Act act, Strip<D> strip, GradientFactors<V> of, const T* HWY_RESTRICT dy,
+                              int64_t dy_pitch, const T* HWY_RESTRICT z, int64_t z_pitch, int64_t width,
+                              T* HWY_RESTRICT dz) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < width; ++i) {
@@ -85,7 +87,8 @@ struct StencilSize {
   int64_t row_count, width, stride, tap_pitch;
 };
 
-// kBlock neighbouring outputs of sum over rows and taps of x[column * stride + tap] * taps[tap]. kWidth, kStride 0: as given.
+// kBlock neighbouring outputs of sum over rows and taps of x[column * stride + tap] * taps[tap]. kWidth, kStride 0: as
+// given.
 template <int kWidth, int kStride, int kBlock, class D, class T = hn::TFromD<D>>
 HWY_INLINE void stencil_block(D d, const StencilRow<T>* rows, const StencilSize& size, int64_t column,
                               hn::Vec<D>* HWY_RESTRICT sums) {
@@ -104,8 +107,8 @@ HWY_INLINE void stencil_block(D d, const StencilRow<T>* rows, const StencilSize&
 }
 
 template <int kWidth, int kStride, int kBlock, class D, class Put, class T = hn::TFromD<D>>
-HWY_INLINE void stencil_columns(D d, const StencilRow<T>* rows, const StencilSize& size, int64_t column, hn::Vec<D> start,
-                                Put& put) {
+HWY_INLINE void stencil_columns(D d, const StencilRow<T>* rows, const StencilSize& size, int64_t column,
+                                hn::Vec<D> start, Put& put) {
   hn::Vec<D> sums[kBlock];
 #pragma GCC unroll 8
   for (int b = 0; b < kBlock; ++b) sums[b] = start;
@@ -116,7 +119,8 @@ HWY_INLINE void stencil_columns(D d, const StencilRow<T>* rows, const StencilSiz
 
 // A whole row of outputs; put(column, sum) takes each and is given back.
 template <int kWidth, int kStride, class D, class Put, class T = hn::TFromD<D>>
-HWY_INLINE Put stencil_row(D d, const StencilRow<T>* rows, StencilSize size, int64_t columns, hn::Vec<D> start, Put put) {
+HWY_INLINE Put stencil_row(D d, const StencilRow<T>* rows, StencilSize size, int64_t columns, hn::Vec<D> start,
+                           Put put) {
   int64_t column = 0;
   for (; column + 7 <= columns; column += 7)  // GhostNet's maps are multiples of 7 wide
     stencil_columns<kWidth, kStride, 7>(d, rows, size, column, start, put);

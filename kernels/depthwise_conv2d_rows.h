@@ -10,16 +10,25 @@
 
 namespace ghost::cpu {
 
-// Sizes of one problem with multiplier 1, and its tasks: (image, band of output rows, group of channels). The cut depends on
-// the problem alone.
+// Sizes of one problem with multiplier 1, and its tasks: (image, band of output rows, group of channels). The cut
+// depends on the problem alone.
 struct DepthwiseShape {
-  static constexpr int64_t kGroup = 64;     // channels of a task: its rows stay in the first-level cache
+  static constexpr int64_t kGroup = 64;  // channels of a task: its rows stay in the first-level cache
   static constexpr int64_t kWantedTasks = 16;
-  static constexpr int64_t kLanePad = 16;   // no vector is longer, in elements
+  static constexpr int64_t kLanePad = 16;  // no vector is longer, in elements
 
   DepthwiseShape(const Shape& x, const Shape& weight, const Conv2dProblem& problem, const Shape& z)
-      : n(x[0]), h(x[1]), w(x[2]), c(x[3]), oh(z[1]), ow(z[2]), kh(weight[2]), kw(weight[3]), stride(problem.stride),
-        top(problem.padding.top), left(problem.padding.left) {
+      : n(x[0]),
+        h(x[1]),
+        w(x[2]),
+        c(x[3]),
+        oh(z[1]),
+        ow(z[2]),
+        kh(weight[2]),
+        kw(weight[3]),
+        stride(problem.stride),
+        top(problem.padding.top),
+        left(problem.padding.left) {
     groups = (c + kGroup - 1) / kGroup;
     const int64_t units = std::max<int64_t>(n * groups, 1);
     const int64_t wanted = (kWantedTasks + units - 1) / units;
@@ -36,9 +45,11 @@ struct DepthwiseShape {
 
 struct DepthwiseTask {
   DepthwiseTask(const DepthwiseShape& shape, int64_t task)
-      : image(task / (shape.bands * shape.groups)), band(task / shape.groups % shape.bands),
+      : image(task / (shape.bands * shape.groups)),
+        band(task / shape.groups % shape.bands),
         channel_begin(task % shape.groups * DepthwiseShape::kGroup),
-        channel_end(std::min(channel_begin + DepthwiseShape::kGroup, shape.c)), row_begin(band * shape.band),
+        channel_end(std::min(channel_begin + DepthwiseShape::kGroup, shape.c)),
+        row_begin(band * shape.band),
         row_end(std::min(row_begin + shape.band, shape.oh)) {}
   int64_t image, band, channel_begin, channel_end, row_begin, row_end;
 };
@@ -50,8 +61,8 @@ inline std::vector<int64_t> taps_in_order(const DepthwiseShape& shape) {
   return order;
 }
 
-// For the input gradient, kernel row by kernel row: the taps that meet the same phase of input columns side by side, last
-// one first, so that a phase's columns read neighbouring columns of dz in ascending order.
+// For the input gradient, kernel row by kernel row: the taps that meet the same phase of input columns side by side,
+// last one first, so that a phase's columns read neighbouring columns of dz in ascending order.
 inline std::vector<int64_t> taps_by_phase(const DepthwiseShape& shape) {
   std::vector<int64_t> order;
   for (int64_t r = 0; r < shape.kh; ++r)
@@ -61,7 +72,8 @@ inline std::vector<int64_t> taps_by_phase(const DepthwiseShape& shape) {
   return order;
 }
 
-// Weight {c, 1, kh, kw} with channels innermost: element [position * weight_pitch + channel], 0 past c. order[position]: a tap.
+// Weight {c, 1, kh, kw} with channels innermost: element [position * weight_pitch + channel], 0 past c.
+// order[position]: a tap.
 template <class T>
 std::vector<T> pack_taps(const Tensor& weight, const DepthwiseShape& shape, const std::vector<int64_t>& order) {
   const T* source = weight.data<T>();
@@ -69,11 +81,13 @@ std::vector<T> pack_taps(const Tensor& weight, const DepthwiseShape& shape, cons
   std::vector<T> packed(static_cast<size_t>(taps * pitch), T(0));
   for (int64_t position = 0; position < taps; ++position)
     for (int64_t channel = 0; channel < shape.c; ++channel)
-      packed[static_cast<size_t>(position * pitch + channel)] = source[channel * taps + order[static_cast<size_t>(position)]];
+      packed[static_cast<size_t>(position * pitch + channel)] =
+          source[channel * taps + order[static_cast<size_t>(position)]];
   return packed;
 }
 
-// Multiplier > 1: x with its epilogue applied and each channel repeated `multiplier` times, which makes it multiplier 1.
+// Multiplier > 1: x with its epilogue applied and each channel repeated `multiplier` times, which makes it
+// multiplier 1.
 Tensor repeat_each_channel(const Tensor& x, const Epilogue& x_epilogue, int64_t multiplier);
 // The way back: dx[c] (+)= sum over the channels of `repeated` that came from c.
 void sum_each_channel(const Tensor& repeated, int64_t multiplier, const Tensor& dx, bool accumulate);

@@ -51,7 +51,7 @@ __device__ void apply_to_pack(const Op& op, float* const (&data)[P], float weigh
 }
 
 template <int P, class Op>
-__global__ void for_each_element_kernel(const __grid_constant__ Table<P> table, Op op) {
+__global__ void for_each_element_kernel(Table<P> table, Op op) {
   const int slot = table.slot_of(blockIdx.x);
   float* data[P];
   bool aligned = true;
@@ -121,7 +121,7 @@ struct ScaleOp {
 };
 
 // partial[block] = sum of squares of the block's piece.
-__global__ void squared_norm_kernel(const __grid_constant__ Table<1> table, double* partial) {
+__global__ void squared_norm_kernel(Table<1> table, double* partial) {
   __shared__ double shared[32];
   const int slot = table.slot_of(blockIdx.x);
   const float* const data = table.data[slot][0];

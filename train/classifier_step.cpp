@@ -27,10 +27,12 @@ Variable ClassifierStep::loss_of(const Batch& batch, double* value) {
 }
 
 double ClassifierStep::add_batch(const Batch& batch, const ImageFolder& data) {
+  last_batch_ = &batch;
+  data_ = &data;
   double value = 0;
   TapeScope tape;
   const Variable loss = loss_of(batch, &value);
-  if (!std::isfinite(value)) explain_non_finite(batch, data, value);
+  if (!std::isfinite(value)) explain_non_finite(batch, value);
   const double share = 1.0 / static_cast<double>(config_.train.accumulate);
   tape.tape().backward(loss, Tensor::full({1}, share, loss.value().options()));
   ++batches_;
@@ -39,12 +41,25 @@ double ClassifierStep::add_batch(const Batch& batch, const ImageFolder& data) {
 
 double ClassifierStep::finish(double learning_rate) {
   batches_ = 0;
-  const double norm = optimizer_.step(learning_rate, config_.train.max_grad_norm);
-  if (ema_) ema_->update(optimizer_.steps());
-  return norm;
+  try {
+    const double norm = optimizer_.step(learning_rate, config_.train.max_grad_norm);
+    if (ema_) ema_->update(optimizer_.steps());
+    return norm;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNonFinite) throw;
+    GHOST_FAIL(kNonFinite, error.message(), " at step ", optimizer_.steps() + 1, ". ", advice());
+  }
 }
 
-void ClassifierStep::explain_non_finite(const Batch& batch, const ImageFolder& data, double loss) {
+std::string ClassifierStep::advice() const {
+  std::string text =
+      "Lower optimizer.learning_rate, lengthen schedule.warmup_epochs or set train.max_grad_norm. Pictures of the "
+      "batch:";
+  for (const int64_t sample : last_batch_->samples) text += "\n  " + data_->samples[static_cast<size_t>(sample)].path;
+  return text;
+}
+
+void ClassifierStep::explain_non_finite(const Batch& batch, double loss) {
   std::string place = "no layer's output; the loss itself overflowed";
   try {
     const NoGradScope no_grad;
@@ -54,12 +69,8 @@ void ClassifierStep::explain_non_finite(const Batch& batch, const ImageFolder& d
   } catch (const Error& error) {
     place = error.what();
   }
-  std::string files;
-  for (const int64_t sample : batch.samples) files += "\n  " + data.samples[static_cast<size_t>(sample)].path;
   GHOST_FAIL(kNonFinite, "the loss is ", loss, " at step ", optimizer_.steps() + 1, ". First non-finite value: ", place,
-             "\nLower optimizer.learning_rate, lengthen schedule.warmup_epochs or set train.max_grad_norm. Pictures of "
-             "the batch:",
-             files);
+             "\n", advice());
 }
 
 }  // namespace ghost

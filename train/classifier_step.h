@@ -17,12 +17,14 @@ class ClassifierStep {
   // changed but the gradients.
   double add_batch(const Batch& batch, const ImageFolder& data);
 
-  // Optimizer and average. Returns the gradients' norm. Throws kNonFinite before anything is changed.
+  // Optimizer and average. Returns the gradients' norm. Throws kNonFinite, with the parameter and the files of the last
+  // batch, before anything is changed.
   double finish(double learning_rate);
 
  private:
   Variable loss_of(const Batch& batch, double* value);
-  [[noreturn]] void explain_non_finite(const Batch& batch, const ImageFolder& data, double loss);
+  [[noreturn]] void explain_non_finite(const Batch& batch, double loss);
+  std::string advice() const;  // what to do, and the pictures of the last batch
 
   Classifier& model_;
   Optimizer& optimizer_;
@@ -30,6 +32,8 @@ class ClassifierStep {
   const Config& config_;
   Device device_;
   int64_t batches_ = 0;  // of the step that runs
+  const Batch* last_batch_ = nullptr;
+  const ImageFolder* data_ = nullptr;
 };
 
 }  // namespace ghost

@@ -43,10 +43,10 @@ double Optimizer::step(double learning_rate, double max_grad_norm) {
   const double norm = global_norm(gradients);
   if (!std::isfinite(norm)) {
     for (const Slot& slot : slots_)
-      GHOST_CHECK_AS(
-          kNonFinite, !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
-          "the gradient of ", slot.name, " is not finite; lower optimizer.learning_rate or set train.max_grad_norm");
-    GHOST_FAIL(kNonFinite, "the norm of all gradients overflows (", norm, "); lower optimizer.learning_rate");
+      GHOST_CHECK_AS(kNonFinite,
+                     !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
+                     "the gradient of ", slot.name, " is not finite");
+    GHOST_FAIL(kNonFinite, "the norm of all gradients overflows (", norm, ")");
   }
   if (max_grad_norm > 0 && norm > max_grad_norm)
     GHOST_DISPATCH(gradients[0].device(), scale_in_place(gradients, max_grad_norm / norm));

@@ -27,9 +27,9 @@ class BadInput : public testing::Test {
     make_picture_folders(root_, 2, 4);
     config_ = write_tiny_config(root_);
   }
-  ProgramResult train(std::vector<std::string> overrides, const std::string& name = "run") {
-    overrides.insert(overrides.begin(),
-                     {"train", config_, "run_name=" + name, "train.epochs=1", "schedule.warmup_epochs=0"});
+  ProgramResult train(std::vector<std::string> overrides, const std::string& name = "run", int epochs = 1) {
+    const std::string length = "train.epochs=" + std::to_string(epochs);
+    overrides.insert(overrides.begin(), {"train", config_, "run_name=" + name, length, "schedule.warmup_epochs=0"});
     return run_program(overrides, root_);
   }
   void expect_refused(const ProgramResult& result, int code, const std::string& text) {
@@ -106,7 +106,7 @@ TEST_F(BadInput, WeightsOfAnotherClassCount) {
 }
 
 TEST_F(BadInput, DivergedTrainingStopsAndSavesNothingNonFinite) {
-  const ProgramResult result = train({"optimizer.learning_rate=100000", "train.epochs=30"}, "diverged");
+  const ProgramResult result = train({"optimizer.learning_rate=100000"}, "diverged", 30);
   EXPECT_EQ(result.exit_code, 6) << result.output;
   EXPECT_THAT(result.output, AllOf(HasSubstr("step "), HasSubstr("not finite"))) << result.output;
   const std::string last = run("diverged") + "/checkpoints/last.safetensors";
@@ -117,7 +117,7 @@ TEST_F(BadInput, DivergedTrainingStopsAndSavesNothingNonFinite) {
 }
 
 TEST_F(BadInput, FullDiskKeepsTheOldCheckpoint) {
-  ASSERT_EQ(train({"train.epochs=2"}, "full").exit_code, 0);
+  ASSERT_EQ(train({}, "full", 2).exit_code, 0);
   // The run as it was after its first epoch, resumed where no file may grow beyond 64 KiB.
   const std::string last = run("full") + "/checkpoints/last.safetensors";
   fs::copy_file(run("full") + "/checkpoints/epoch-0001.safetensors", last, fs::copy_options::overwrite_existing);

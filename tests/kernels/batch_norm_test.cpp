@@ -81,7 +81,8 @@ std::vector<test::OpCase> batch_norm_cases() {
       op_case("keras_eps", {2, 3, 3, 5}, {.activation = Activation::kRelu, .eps = 1e-3}),
   };
   for (int activation = 0; activation <= static_cast<int>(Activation::kMish); ++activation)
-    all.push_back(op_case(str("activation_", activation), {2, 4, 3, 4}, {.activation = static_cast<Activation>(activation)}));
+    all.push_back(
+        op_case(str("activation_", activation), {2, 4, 3, 4}, {.activation = static_cast<Activation>(activation)}));
   return all;
 }
 
@@ -139,7 +140,8 @@ TEST(BatchNorm, EvaluationLeavesRunningStatisticsAlone) {
 
 TEST(BatchNorm, FrozenParametersGetNoGradientAndTheInputStillDoes) {
   for (const bool training : {true, false}) {
-    const BatchNormState state = state_of(Variable(random_tensor({4}, kFloat64, 3, 0.5, 1)), Variable(Tensor::zeros({4}, kFloat64)));
+    const BatchNormState state =
+        state_of(Variable(random_tensor({4}, kFloat64, 3, 0.5, 1)), Variable(Tensor::zeros({4}, kFloat64)));
     const Variable x(random_tensor({2, 3, 3, 4}, kFloat64, 1), true);
     const Variable trained_x(x.value(), true);
     const BatchNormState trained = {Variable(state.gamma.value(), true), Variable(state.beta.value(), true),
@@ -159,8 +161,8 @@ TEST(BatchNorm, FrozenParametersGetNoGradientAndTheInputStillDoes) {
 }
 
 TEST(BatchNorm, OneValuePerChannelIsFinite) {
-  const BatchNormState state{Variable(Tensor::full({3}, 2), true), Variable(Tensor::full({3}, 0.5), true), Tensor::zeros({3}),
-                             Tensor::full({3}, 1)};
+  const BatchNormState state{Variable(Tensor::full({3}, 2), true), Variable(Tensor::full({3}, 0.5), true),
+                             Tensor::zeros({3}), Tensor::full({3}, 1)};
   const Variable x(random_tensor({1, 1, 1, 3}, kFloat32, 1), true);
   TapeScope tape;
   const Feature y = batch_norm(x, state, {});
@@ -207,7 +209,8 @@ TEST(BatchNorm, SameBitsForAnyThreadCount) {
 TEST(BatchNorm, RejectsWrongShapes) {
   const BatchNormState state = state_of(Variable(Tensor::full({3}, 1)), Variable(Tensor::zeros({3})));
   const Variable x(random_tensor({1, 2, 2, 4}, kFloat32, 1));
-  test::expect_error(ErrorKind::kUsage, "gamma has shape [3], but the map has 4 channels", [&] { batch_norm(x, state, {}); });
+  test::expect_error(ErrorKind::kUsage, "gamma has shape [3], but the map has 4 channels",
+                     [&] { batch_norm(x, state, {}); });
   test::expect_error(ErrorKind::kUsage, "eps is 0", [&] {
     batch_norm(Variable(random_tensor({1, 2, 2, 3}, kFloat32, 1)), state, {.eps = 0});
   });

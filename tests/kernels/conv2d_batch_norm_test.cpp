@@ -26,9 +26,12 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 Variables variables_of(const Case& c, DType dtype) {
   const TensorOptions options{dtype, Device::cpu()};
   const int64_t in = c.x[3], out = c.weight[0];
-  return {Variable(random_tensor(c.x, options, 1), true),           Variable(random_tensor(c.weight, options, 2), true),
-          Variable(random_tensor({in}, options, 3, 0.5, 1.5), true), Variable(random_tensor({in}, options, 4), true),
-          Variable(random_tensor({out}, options, 5, 0.5, 1.5), true), Variable(random_tensor({out}, options, 6), true)};
+  return {Variable(random_tensor(c.x, options, 1), true),
+          Variable(random_tensor(c.weight, options, 2), true),
+          Variable(random_tensor({in}, options, 3, 0.5, 1.5), true),
+          Variable(random_tensor({in}, options, 4), true),
+          Variable(random_tensor({out}, options, 5, 0.5, 1.5), true),
+          Variable(random_tensor({out}, options, 6), true)};
 }
 
 BatchNormState state_of(const Variable& gamma, const Variable& beta) {
@@ -36,7 +39,9 @@ BatchNormState state_of(const Variable& gamma, const Variable& beta) {
   return {gamma, beta, random_tensor(gamma.shape(), like, 91), random_tensor(gamma.shape(), like, 92, 0.5, 2)};
 }
 
-Feature input_of(const Case& c, const Variables& v) { return batch_norm(v[0], state_of(v[2], v[3]), {}, c.x_activation); }
+Feature input_of(const Case& c, const Variables& v) {
+  return batch_norm(v[0], state_of(v[2], v[3]), {}, c.x_activation);
+}
 
 struct Result {
   Tensor y, running_mean, running_var;
@@ -74,7 +79,8 @@ TEST_P(Conv2dBatchNorm, EqualsConvolutionThenBatchNorm) {
 }
 
 std::vector<Case> cases() {
-  const Conv2dOptions depthwise6{.groups = 6}, depthwise6_stride_2{.stride = 2, .padding = PaddingMode::kSame, .groups = 6};
+  const Conv2dOptions depthwise6{.groups = 6},
+      depthwise6_stride_2{.stride = 2, .padding = PaddingMode::kSame, .groups = 6};
   std::vector<Case> all = {
       {.name = "pointwise", .x = {2, 4, 5, 6}, .weight = {10, 6, 1, 1}},
       {.name = "dense_3x3", .x = {2, 6, 5, 4}, .weight = {5, 4, 3, 3}, .conv = {.stride = 2}},
@@ -83,8 +89,12 @@ std::vector<Case> cases() {
       {.name = "multiplier_2", .x = {2, 5, 5, 6}, .weight = {12, 1, 3, 3}, .conv = depthwise6},
   };
   for (int activation = 0; activation <= static_cast<int>(Activation::kMish); ++activation)
-    all.push_back({.name = str("activation_", activation), .x = {2, 5, 6, 6}, .weight = {6, 1, 3, 3}, .conv = depthwise6,
-                   .activation = static_cast<Activation>(activation), .x_activation = static_cast<Activation>(activation)});
+    all.push_back({.name = str("activation_", activation),
+                   .x = {2, 5, 6, 6},
+                   .weight = {6, 1, 3, 3},
+                   .conv = depthwise6,
+                   .activation = static_cast<Activation>(activation),
+                   .x_activation = static_cast<Activation>(activation)});
   for (size_t i = 0, count = all.size(); i < count; ++i) {
     all.push_back(all[i]);
     all.back().name += "_frozen";
@@ -93,27 +103,33 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, Conv2dBatchNorm, testing::ValuesIn(cases()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Table, Conv2dBatchNorm, testing::ValuesIn(cases()),
+                         [](const auto& info) { return info.param.name; });
 
-test::OpCase op_case(const std::string& name, const Shape& x, const Shape& weight, const Conv2dOptions& conv, bool training) {
+test::OpCase op_case(const std::string& name, const Shape& x, const Shape& weight, const Conv2dOptions& conv,
+                     bool training) {
   const int64_t c = weight[0];
   return {.name = name,
-          .inputs = {{.shape = x, .pitched = true}, {.shape = weight}, {.shape = {c}, .low = 0.5, .high = 1.5}, {.shape = {c}}},
+          .inputs = {{.shape = x, .pitched = true},
+                     {.shape = weight},
+                     {.shape = {c}, .low = 0.5, .high = 1.5},
+                     {.shape = {c}}},
           .op = [=](const Variables& in) {
             return materialize(conv2d_batch_norm(in[0], in[1], state_of(in[2], in[3]), conv, {.training = training},
                                                  Activation::kRelu));
           }};
 }
 
-GHOST_OP_TESTS(Conv2dBatchNormOp, {
+GHOST_OP_TESTS(Conv2dBatchNormOp,
+               {
                    op_case("depthwise", {2, 4, 5, 3}, {3, 1, 3, 3}, {.groups = 3}, true),
                    op_case("depthwise_frozen", {2, 4, 5, 3}, {3, 1, 3, 3}, {.groups = 3}, false),
                    op_case("depthwise_stride_2", {1, 7, 6, 3}, {3, 1, 5, 5}, {.stride = 2, .groups = 3}, true),
                    op_case("pointwise", {2, 3, 3, 4}, {5, 4, 1, 1}, {}, true),
                });
 
-// The ghost module: primary convolution into channels [0, 4) of a buffer, the cheap one from there into [4, 8). Against two
-// maps of their own that are added: both halves then get the same gradient.
+// The ghost module: primary convolution into channels [0, 4) of a buffer, the cheap one from there into [4, 8). Against
+// two maps of their own that are added: both halves then get the same gradient.
 TEST(Conv2dBatchNorm, GhostModuleInOneBufferEqualsTwoMaps) {
   const TensorOptions options{DType::kFloat64, Device::cpu()};
   const Tensor dy = random_tensor({2, 5, 6, 4}, options, 9);
@@ -121,12 +137,13 @@ TEST(Conv2dBatchNorm, GhostModuleInOneBufferEqualsTwoMaps) {
     const Variables v = {Variable(random_tensor({2, 5, 6, 3}, options, 1), true),
                          Variable(random_tensor({4, 3, 1, 1}, options, 2), true),
                          Variable(random_tensor({4, 1, 3, 3}, options, 3), true),
-                         Variable(random_tensor({4}, options, 4, 0.5, 1.5), true), Variable(random_tensor({4}, options, 5), true)};
+                         Variable(random_tensor({4}, options, 4, 0.5, 1.5), true),
+                         Variable(random_tensor({4}, options, 5), true)};
     const FeatureBuffer buffer({2, 5, 6, 8}, options);
     const FeatureSlot slots[] = {buffer.slot(0, 4), buffer.slot(4, 4)};
     TapeScope tape;
-    const Feature primary = conv2d_batch_norm(v[0], v[1], state_of(v[3], v[4]), {}, {}, Activation::kRelu,
-                                              in_buffer ? &slots[0] : nullptr);
+    const Feature primary =
+        conv2d_batch_norm(v[0], v[1], state_of(v[3], v[4]), {}, {}, Activation::kRelu, in_buffer ? &slots[0] : nullptr);
     const Feature cheap = conv2d_batch_norm(primary, v[2], state_of(v[3], v[4]), {.groups = 4}, {}, Activation::kRelu,
                                             in_buffer ? &slots[1] : nullptr);
     std::vector<Tensor> result = {materialize(primary).value(), materialize(cheap).value()};
@@ -158,8 +175,8 @@ TEST(Conv2dBatchNorm, RespectsWhatNeedsAGradient) {
     Variables fixed;
     for (size_t i = 0; i < v.size(); ++i) fixed.emplace_back(v[i].value(), i == learns);
     TapeScope tape;
-    const Variable out = materialize(conv2d_batch_norm(input_of(c, fixed), fixed[1], state_of(fixed[4], fixed[5]), c.conv, {},
-                                                       c.activation));
+    const Variable out = materialize(
+        conv2d_batch_norm(input_of(c, fixed), fixed[1], state_of(fixed[4], fixed[5]), c.conv, {}, c.activation));
     tape.tape().backward(out, random_tensor(out.shape(), out.value().options(), 8));
     for (size_t i = 0; i < v.size(); ++i) EXPECT_EQ(fixed[i].grad().defined(), i == learns) << i;
     expect_close(fixed[learns].grad(), all.gradients[learns], 1e-9, str("gradient of input ", learns));
@@ -196,9 +213,9 @@ TEST(Conv2dBatchNorm, RejectsASlotOfAnotherSize) {
   const FeatureSlot slot = buffer.slot(0, 8);
   const Variable x(Tensor::zeros({1, 4, 4, 4})), weight(Tensor::zeros({4, 1, 3, 3}));
   const BatchNormState state = state_of(Variable(Tensor::full({4}, 1)), Variable(Tensor::zeros({4})));
-  test::expect_error(ErrorKind::kUsage, "the output has shape [1, 4, 4, 4], but the slot it is to fill has [1, 4, 4, 8]", [&] {
-    conv2d_batch_norm(x, weight, state, {.groups = 4}, {}, Activation::kRelu, &slot);
-  });
+  test::expect_error(ErrorKind::kUsage,
+                     "the output has shape [1, 4, 4, 4], but the slot it is to fill has [1, 4, 4, 8]",
+                     [&] { conv2d_batch_norm(x, weight, state, {.groups = 4}, {}, Activation::kRelu, &slot); });
 }
 
 }  // namespace

@@ -200,7 +200,8 @@ void check_backward(const Case& c, const TensorOptions& options, double limit, b
     const std::vector<double> old = data.old_dx.to_vector();
     for (size_t i = 0; i < old.size(); ++i) want.dx[i] += old[i];
   }
-  const std::string what = str(c.name, accumulate ? ", accumulated, in " : ", in ", options.dtype, " on ", options.device);
+  const std::string what =
+      str(c.name, accumulate ? ", accumulated, in " : ", in ", options.dtype, " on ", options.device);
   expect_close(dx.to_vector(), want.dx, limit, what + ", dx");
   expect_close(dweight.to_vector(), want.dweight, limit, what + ", dweight");
   expect_close(dbias.to_vector(), want.dbias, limit, what + ", dbias");
@@ -241,9 +242,20 @@ std::vector<Case> cases() {
       {.name = "one_by_one_stride_2", .x = {2, 5, 5, 9}, .kernel_h = 1, .kernel_w = 1, .stride = 2},
       {.name = "stride_3", .x = {1, 11, 10, 6}, .stride = 3, .scaled = true},
       {.name = "stride_4_kernel_2", .x = {1, 9, 10, 6}, .kernel_h = 2, .kernel_w = 2, .stride = 4},
-      {.name = "multiplier_2", .x = {2, 5, 6, 3}, .multiplier = 2, .activation = Activation::kRelu, .scaled = true, .bias = true},
-      {.name = "multiplier_3_stride_2", .x = {2, 7, 6, 5}, .kernel_h = 5, .kernel_w = 5, .stride = 2, .multiplier = 3,
-       .padding = PaddingMode::kSame, .gated = true},
+      {.name = "multiplier_2",
+       .x = {2, 5, 6, 3},
+       .multiplier = 2,
+       .activation = Activation::kRelu,
+       .scaled = true,
+       .bias = true},
+      {.name = "multiplier_3_stride_2",
+       .x = {2, 7, 6, 5},
+       .kernel_h = 5,
+       .kernel_w = 5,
+       .stride = 2,
+       .multiplier = 3,
+       .padding = PaddingMode::kSame,
+       .gated = true},
       {.name = "gate", .x = {3, 6, 5, 12}, .activation = Activation::kRelu, .scaled = true, .gated = true},
       {.name = "mask_without_coefficients", .x = {1, 6, 5, 12}, .z_activation = Activation::kRelu6},
       {.name = "bands_and_groups", .x = {1, 30, 11, 100}, .scaled = true, .z_activation = Activation::kRelu},
@@ -254,14 +266,24 @@ std::vector<Case> cases() {
       for (const PaddingMode padding : {PaddingMode::kSymmetric, PaddingMode::kSame})
         for (const int64_t channels : {1, 4, 7, 8, 12, 20, 92}) {
           const int64_t width = 8 + channels % 9;  // every remainder of the column blocks
-          all.push_back({.name = str("k", kernel, "_s", stride, padding == PaddingMode::kSame ? "_same_c" : "_symmetric_c", channels),
-                         .x = {2, 9 + channels % 2, width, channels}, .kernel_h = kernel, .kernel_w = kernel, .stride = stride,
-                         .padding = padding, .activation = Activation::kRelu, .scaled = true, .bias = channels == 7,
+          all.push_back({.name = str("k", kernel, "_s", stride,
+                                     padding == PaddingMode::kSame ? "_same_c" : "_symmetric_c", channels),
+                         .x = {2, 9 + channels % 2, width, channels},
+                         .kernel_h = kernel,
+                         .kernel_w = kernel,
+                         .stride = stride,
+                         .padding = padding,
+                         .activation = Activation::kRelu,
+                         .scaled = true,
+                         .bias = channels == 7,
                          .z_activation = Activation::kRelu});
         }
   for (int activation = 0; activation <= static_cast<int>(Activation::kMish); ++activation)
-    all.push_back({.name = str("activation_", activation), .x = {1, 5, 6, 10}, .activation = static_cast<Activation>(activation),
-                   .scaled = true, .z_activation = static_cast<Activation>(activation)});
+    all.push_back({.name = str("activation_", activation),
+                   .x = {1, 5, 6, 10},
+                   .activation = static_cast<Activation>(activation),
+                   .scaled = true,
+                   .z_activation = static_cast<Activation>(activation)});
   return all;
 }
 
@@ -303,9 +325,13 @@ TEST(DepthwiseConv2dCpu, ReadsAndWritesHalvesOfOneBuffer) {
 }
 
 TEST(DepthwiseConv2dCpu, SameBitsForAnyThreadCount) {
-  for (const Case& c : {Case{.name = "3x3", .x = {3, 19, 14, 72}, .activation = Activation::kRelu, .scaled = true,
-                             .z_activation = Activation::kRelu},
-                        Case{.name = "5x5", .x = {1, 40, 14, 36}, .kernel_h = 5, .kernel_w = 5, .stride = 2, .scaled = true}}) {
+  for (const Case& c :
+       {Case{.name = "3x3",
+       .x = {3, 19, 14, 72},
+       .activation = Activation::kRelu,
+       .scaled = true,
+       .z_activation = Activation::kRelu},
+        Case{.name = "5x5", .x = {1, 40, 14, 36}, .kernel_h = 5, .kernel_w = 5, .stride = 2, .scaled = true}}) {
     const Data data(c);
     const auto f32 = [](const Tensor& tensor) { return tensor.to(DType::kFloat32); };
     test::expect_same_for_any_threads([&] {
@@ -323,7 +349,8 @@ TEST(DepthwiseConv2dCpu, SameBitsForAnyThreadCount) {
 
 // A large mean must not eat the variance: 1000 +- 1 in float32.
 TEST(DepthwiseConv2dCpu, MomentsOfLargeMeansDoNotCancel) {
-  const Tensor x = random_tensor({4, 28, 28, 16}, kFloat32, 5, 999, 1001), weight = Tensor::full({16, 1, 1, 1}, 1, kFloat32);
+  const Tensor x = random_tensor({4, 28, 28, 16}, kFloat32, 5, 999, 1001),
+               weight = Tensor::full({16, 1, 1, 1}, 1, kFloat32);
   const Tensor z(x.shape(), kFloat32);
   const ChannelMoments moments{Tensor({16}, kFloat32), Tensor({16}, kFloat32)};
   cpu::depthwise_conv2d_forward(x, {}, weight, {}, {1, 16, {}}, z, &moments);
@@ -348,8 +375,11 @@ test::OpCase op_case(const std::string& name, Shape x, int kernel, const Conv2dO
                      Activation activation) {
   const int64_t c = x[3];
   return {.name = name,
-          .inputs = {{.shape = x, .pitched = true}, {.shape = {outputs, 1, kernel, kernel}}, {.shape = {outputs}},
-                     {.shape = {c}, .low = 0.5, .high = 1.5}, {.shape = {c}}},
+          .inputs = {{.shape = x, .pitched = true},
+                     {.shape = {outputs, 1, kernel, kernel}},
+                     {.shape = {outputs}},
+                     {.shape = {c}, .low = 0.5, .high = 1.5},
+                     {.shape = {c}}},
           .op = [=](const Variables& in) {
             const TensorOptions like = in[0].value().options();
             const BatchNormState state{in[3], in[4], Tensor::zeros({c}, like), Tensor::full({c}, 1, like)};
@@ -357,10 +387,11 @@ test::OpCase op_case(const std::string& name, Shape x, int kernel, const Conv2dO
           }};
 }
 
-GHOST_OP_TESTS(DepthwiseConv2dOp, {
+GHOST_OP_TESTS(DepthwiseConv2dOp,
+               {
                    op_case("3x3", {2, 5, 4, 3}, 3, {.groups = 3}, 3, Activation::kRelu),
-                   op_case("3x3_stride_2_same", {2, 6, 4, 3}, 3, {.stride = 2, .padding = PaddingMode::kSame, .groups = 3}, 3,
-                           Activation::kHardSwish),
+                   op_case("3x3_stride_2_same", {2, 6, 4, 3}, 3,
+                           {.stride = 2, .padding = PaddingMode::kSame, .groups = 3}, 3, Activation::kHardSwish),
                    op_case("5x5_stride_2", {1, 7, 6, 4}, 5, {.stride = 2, .groups = 4}, 4, Activation::kMish),
                    op_case("multiplier_2", {2, 4, 4, 2}, 3, {.groups = 2}, 4, Activation::kSwish),
                });
