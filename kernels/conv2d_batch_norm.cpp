@@ -79,7 +79,8 @@ Feature conv2d_batch_norm(const Feature& x, const Variable& weight, const BatchN
   convolution.forward(out.z, options.training ? &moments : nullptr);
   const BatchNormSaved saved =
       finish_batch_norm(moments, out.z.pixels(), state, options, activation, out.scale, out.shift);
-  const Variable raw = record("conv2d_batch_norm", {x.raw, weight, state.gamma, state.beta}, out.z,
+  const Variable raw = record(convolution.depthwise ? "depthwise_conv2d_batch_norm" : "conv2d_batch_norm",
+                              {x.raw, weight, state.gamma, state.beta}, out.z,
                               [convolution, z = out.z, saved](const Tensor& dy, Gradients& grads) {
                                 backward_of(convolution, z, saved, dy, grads);
                               });
