@@ -38,7 +38,7 @@ inline Range value_range(std::string_view name, const Shape& shape) {
   if (name.ends_with("running_var")) return {1.0, 3.0};
   if (name.ends_with(".weight")) return {0.1, 0.4};
   if (name.ends_with("se.conv_expand.bias")) return {-3.5, 3.5};
-  // Most units lie well above their kink: one that rounding pushes across it changes the gradient by more than the limit.
+  // Most units lie well above their kink: one that rounding pushes across it changes gradients by more than the limit.
   return {0.5, 1.5};
 }
 

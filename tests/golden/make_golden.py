@@ -1,8 +1,8 @@
 """Makes the golden numbers of tests/golden: GhostNet in PyTorch, float64, with filled weights.
 
 Needed only to make them anew:  pip install torch timm;  python make_golden.py
-Weights, images and labels follow a formula of name and index (filled() and fill_model() below, fill.h in C++), so the files
-hold results only. The network is timm's ghostnet_100; the Keras flavour is the same modules with the other numbers.
+Weights, images and labels follow a formula of name and index (filled() and fill_model() below, fill.h in C++), so the
+files hold results only. The network is timm's ghostnet_100; the Keras flavour: the same modules with other numbers.
 """
 import json
 import math
@@ -26,7 +26,8 @@ def filled(name, shape, low, high):
     for byte in name.encode():
         seed = ((seed ^ byte) * 0x100000001B3) % 2**64
     with np.errstate(over="ignore"):
-        z = np.uint64(seed) + (np.arange(math.prod(shape), dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        index = np.arange(1, math.prod(shape) + 1, dtype=np.uint64)
+        z = np.uint64(seed) + index * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
@@ -44,7 +45,8 @@ def value_range(name, shape):
         return 0.1, 0.4
     if name.endswith("se.conv_expand.bias"):
         return -3.5, 3.5  # some gates in the flat parts
-    return 0.5, 1.5  # most units lie well above their kink: one pushed across it changes the gradient by more than the limit
+    # Most units lie well above their kink: one that rounding pushes across it changes gradients by more than the limit.
+    return 0.5, 1.5
 
 
 def state_of(model):
