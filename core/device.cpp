@@ -2,12 +2,14 @@
 
 #include <charconv>
 
+#include "core/cuda_device.h"
 #include "core/error.h"
 
 namespace ghost {
 
 Device Device::cuda(int index) {
-  const std::string reason = cuda_unavailable_reason();
+  GHOST_CHECK(index >= 0, "cuda:", index, " is no device; use cuda:0 or a later one");
+  const std::string reason = cuda_device_reason(index);
   GHOST_CHECK_AS(kDevice, reason.empty(), "cuda:", index, " was asked for, but ", reason);
   return Device(index);
 }
@@ -25,6 +27,8 @@ Device Device::parse(std::string_view text) {
   }
   GHOST_FAIL(kUsage, "device '", text, "' is not known; use cpu, cuda, cuda:N or auto");
 }
+
+std::string cuda_unavailable_reason() { return cuda_device_reason(0); }
 
 void require_cpu(const Device& device) {
   GHOST_CHECK_AS(kDevice, device.is_cpu(), device, " was asked for, but ", cuda_unavailable_reason());

@@ -1,4 +1,5 @@
-// Each activation is one struct with its value and derivative, compiled for both devices, in float and double.
+// Each activation is one struct with its value and derivative, compiled for both devices, in float and double. NaN
+// stays NaN: comparisons are written so that it falls through, else a diverged network would look healthy.
 #pragma once
 
 #include <cmath>
@@ -35,7 +36,7 @@ struct Identity {
 struct Relu {
   template <class T>
   GHOST_HD static T value(T x) {
-    return x > T(0) ? x : T(0);
+    return x < T(0) ? T(0) : x;
   }
   template <class T>
   GHOST_HD static T derivative(T x) {
@@ -46,7 +47,7 @@ struct Relu {
 struct Relu6 {
   template <class T>
   GHOST_HD static T value(T x) {
-    return x > T(0) ? (x < T(6) ? x : T(6)) : T(0);
+    return x < T(0) ? T(0) : (x > T(6) ? T(6) : x);
   }
   template <class T>
   GHOST_HD static T derivative(T x) {
@@ -92,7 +93,7 @@ struct HardSigmoidKeras {
   template <class T>
   GHOST_HD static T value(T x) {
     const T y = T(0.2) * x + T(0.5);
-    return y > T(0) ? (y < T(1) ? y : T(1)) : T(0);
+    return y < T(0) ? T(0) : (y > T(1) ? T(1) : y);
   }
   template <class T>
   GHOST_HD static T derivative(T x) {

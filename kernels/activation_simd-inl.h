@@ -1,5 +1,6 @@
 // The activations of activation_functors.h on Highway vectors, and what an epilogue and a raw gradient (feature.h) do
-// to one vector. Compiled once per instruction set: include from a foreach_target source after hwy/highway.h.
+// to one vector. NaN stays NaN: x86's min and max return their second operand then, so x stands second. Compiled once
+// per instruction set: include from a foreach_target source after hwy/highway.h.
 #if defined(GHOST_ACTIVATION_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GHOST_ACTIVATION_SIMD_INL_H
 #undef GHOST_ACTIVATION_SIMD_INL_H
@@ -24,19 +25,20 @@ HWY_INLINE V constant(D d, double value) {
 
 template <class D, class V>
 HWY_INLINE V sigmoid_of(D d, V x) {
-  // exp(88) is still finite in float; beyond it the result is 0 to the last bit.
-  const V e = hn::Exp(d, hn::Min(hn::Neg(x), constant(d, sizeof(hn::TFromD<D>) == 4 ? 88.0 : 700.0)));
-  return hn::Div(constant(d, 1), hn::Add(constant(d, 1), e));
+  // exp(88) is still finite in float; beyond it the result is 0 to the last bit. hn::Exp makes NaN 0.
+  const V e = hn::Exp(d, hn::Min(constant(d, sizeof(hn::TFromD<D>) == 4 ? 88.0 : 700.0), hn::Neg(x)));
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(constant(d, 1), hn::Add(constant(d, 1), e)));
 }
 template <class D, class V>
 HWY_INLINE V tanh_softplus_of(D d, V x) {
-  const V e = hn::Exp(d, hn::Min(x, constant(d, 20)));
+  const V e = hn::Exp(d, hn::Min(constant(d, 20), x));
   const V n = hn::Mul(e, hn::Add(e, constant(d, 2)));
-  return hn::IfThenElse(hn::Gt(x, constant(d, 20)), constant(d, 1), hn::Div(n, hn::Add(n, constant(d, 2))));
+  const V t = hn::Div(n, hn::Add(n, constant(d, 2)));
+  return hn::IfThenElse(hn::Gt(x, constant(d, 20)), constant(d, 1), hn::IfThenElse(hn::IsNaN(x), x, t));
 }
 template <class D, class V>
 HWY_INLINE V clamped(D d, V x, double high) {
-  return hn::Min(hn::Max(x, hn::Zero(d)), constant(d, high));
+  return hn::Min(constant(d, high), hn::Max(hn::Zero(d), x));
 }
 // `value` where low < x < high, else 0.
 template <class D, class V>
@@ -55,7 +57,7 @@ HWY_INLINE V activation_value(Identity, D, V x) {
 }
 template <class D, class V>
 HWY_INLINE V activation_value(Relu, D d, V x) {
-  return hn::Max(x, hn::Zero(d));
+  return hn::Max(hn::Zero(d), x);
 }
 template <class D, class V>
 HWY_INLINE V activation_value(Relu6, D d, V x) {

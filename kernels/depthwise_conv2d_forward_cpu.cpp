@@ -51,7 +51,7 @@ struct StripMoments {
   HWY_INLINE void join(int64_t count, int64_t before, T* mean, T* m2) const {
     const double n = static_cast<double>(count), all = static_cast<double>(count + before);
     const V shift = hn::Mul(sum, constant(d, 1 / n));
-    const V own = hn::Max(hn::NegMulAdd(sum, shift, squares), hn::Zero(d)), own_mean = hn::Add(pivot, shift);
+    const V own = hn::Max(hn::Zero(d), hn::NegMulAdd(sum, shift, squares)), own_mean = hn::Add(pivot, shift);
     if (before == 0) {
       hn::Store(own_mean, d, mean);
       hn::Store(own, d, m2);

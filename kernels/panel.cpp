@@ -127,7 +127,7 @@ void moments_of(const T* z, int64_t pitch, int64_t rows, int64_t channels, T* me
       const double shift = static_cast<double>(sum[j]) / static_cast<double>(rows);
       means[channel + j] = static_cast<T>(static_cast<double>(z[channel + j]) + shift);
       squares[channel + j] =
-          static_cast<T>(std::max(0.0, static_cast<double>(square[j]) - shift * static_cast<double>(sum[j])));
+          static_cast<T>(std::max(static_cast<double>(square[j]) - shift * static_cast<double>(sum[j]), 0.0));
     }
   };
   int64_t channel = 0;

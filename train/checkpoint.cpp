@@ -44,6 +44,7 @@ void save_checkpoint(const std::string& path, const CheckpointParts& parts, cons
   std::vector<NamedTensor> tensors = with_prefix("model.", parts.module.state());
   append(tensors, parts.optimizer.state("optimizer."));
   if (parts.ema) append(tensors, parts.ema->state("ema."));
+  require_all_finite(tensors, path);
   std::map<std::string, std::string> metadata = to_metadata(card);
   Json json = Json::object();
   for_each_member(state, [&](const char* name, const auto& value) { json[name] = value; });

@@ -1,9 +1,12 @@
 #include "train/weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
+
+#include "kernels/optimizer_step.h"
 
 namespace ghost {
 namespace {
@@ -170,8 +173,16 @@ LoadReport load_weights(Module& module, const SafetensorsReader& file, const std
   return report;
 }
 
+void require_all_finite(const std::vector<NamedTensor>& tensors, const std::string& path) {
+  for (const auto& [name, tensor] : tensors)
+    GHOST_CHECK_AS(kNonFinite, std::isfinite(global_norm({tensor})), "'", name,
+                   "' is not finite: the training has diverged. ", path,
+                   " was not written; lower optimizer.learning_rate or set train.max_grad_norm");
+}
+
 void save_weights(const std::string& path, Module& module, const ModelCard& card) {
   const std::vector<NamedTensor> tensors = module.state();
+  require_all_finite(tensors, path);
   const std::string candidate = path + ".unchecked";
   write_safetensors(candidate, tensors, to_metadata(card));
   try {

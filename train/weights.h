@@ -40,6 +40,10 @@ std::string weights_prefix(const SafetensorsReader& file);
 
 std::vector<NamedTensor> with_prefix(const std::string& prefix, std::vector<NamedTensor> tensors);
 
+// Throws kNonFinite, with the tensor's name, unless every element of every tensor is finite: nothing else is ever
+// saved.
+void require_all_finite(const std::vector<NamedTensor>& tensors, const std::string& path);
+
 // The card and the weights alone, for `val`, `predict`, `export` and timm. Read back and compared before it gets its
 // name.
 void save_weights(const std::string& path, Module& module, const ModelCard& card);

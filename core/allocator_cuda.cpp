@@ -1,0 +1,135 @@
+// Blocks from cudaMalloc, kept by size class when they are freed. All work of a device is ordered on one stream, so a
+// block that the host has let go can be handed out at once: whatever still reads it comes first on the stream. No event
+// and no wait is needed, and a training step, which asks for the same sizes each time, asks nothing of the driver from
+// its third step on.
+//
+// A size class is a multiple of an eighth of its power of two, 512 bytes at least: at most an eighth of a block is not
+// used. A block serves its own class only, so there is nothing to split or to merge.
+#include <array>
+#include <bit>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "core/allocator.h"
+#include "core/cuda.h"
+#include "core/error.h"
+
+namespace ghost {
+namespace {
+
+constexpr size_t kMaxDevices = 64;
+constexpr int64_t kLeast = 512;
+
+int64_t size_class(int64_t bytes) {
+  if (bytes <= kLeast) return kLeast;
+  const int64_t unit =
+      std::max<int64_t>(static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8, kLeast);
+  return (bytes + unit - 1) / unit * unit;
+}
+
+std::string mib(int64_t bytes) { return str((bytes + (1 << 19)) >> 20, " MiB"); }
+
+class DeviceCache {
+ public:
+  void* take(int64_t size, const Device& device) {
+    const std::lock_guard lock(mutex_);
+    std::vector<void*>& blocks = free_[size];
+    void* block = nullptr;
+    if (blocks.empty()) {
+      block = grow(size, device);
+    } else {
+      block = blocks.back();
+      blocks.pop_back();
+      stats_.cached -= size;
+    }
+    stats_.in_use += size;
+    stats_.peak = std::max(stats_.peak, stats_.in_use);
+    ++stats_.allocations;
+    return block;
+  }
+
+  void give(void* block, int64_t size) noexcept {
+    const std::lock_guard lock(mutex_);
+    stats_.in_use -= size;
+    stats_.cached += size;
+    free_[size].push_back(block);
+  }
+
+  void release(const Device& device) {
+    const std::lock_guard lock(mutex_);
+    release_locked(device);
+  }
+
+  MemoryStats stats() {
+    const std::lock_guard lock(mutex_);
+    return stats_;
+  }
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    stats_.peak = stats_.in_use;
+  }
+
+ private:
+  void* grow(int64_t size, const Device& device) {
+    GHOST_CUDA_CALL(cudaSetDevice(device.index()));
+    void* block = nullptr;
+    cudaError_t status = cudaMalloc(&block, static_cast<size_t>(size));
+    if (status == cudaErrorMemoryAllocation) {
+      static_cast<void>(cudaGetLastError());
+      release_locked(device);  // the cached blocks may be of other sizes
+      status = cudaMalloc(&block, static_cast<size_t>(size));
+    }
+    if (status == cudaErrorMemoryAllocation) fail_out_of_memory(size, device);
+    check_cuda(status, "cudaMalloc");
+    ++stats_.system_allocations;
+    return block;
+  }
+
+  void release_locked(const Device& device) {
+    GHOST_CUDA_CALL(cudaStreamSynchronize(current_stream(device)));
+    for (auto& [size, blocks] : free_) {
+      while (!blocks.empty()) {
+        GHOST_CUDA_CALL(cudaFree(blocks.back()));
+        blocks.pop_back();
+        stats_.cached -= size;
+      }
+    }
+  }
+
+  [[noreturn]] void fail_out_of_memory(int64_t size, const Device& device) {
+    static_cast<void>(cudaGetLastError());
+    size_t free = 0, total = 0;
+    GHOST_CUDA_CALL(cudaMemGetInfo(&free, &total));
+    GHOST_FAIL(kDevice, "out of memory on ", device, ": asked ", mib(size), ", in use ", mib(stats_.in_use),
+               ", cached ", mib(stats_.cached), ", free ", mib(static_cast<int64_t>(free)), " of ",
+               mib(static_cast<int64_t>(total)), "; lower train.batch_size");
+  }
+
+  std::mutex mutex_;
+  std::map<int64_t, std::vector<void*>> free_;  // by size class
+  MemoryStats stats_;
+};
+
+// Never destroyed: tensors with static lifetime give their memory back after main, when the driver may be gone.
+DeviceCache& cache_of(const Device& device) {
+  static std::array<DeviceCache, kMaxDevices>& caches = *new std::array<DeviceCache, kMaxDevices>;
+  const size_t index = static_cast<size_t>(device.index());
+  GHOST_ASSERT(device.is_cuda() && index < caches.size(), "memory of ", device);
+  return caches[index];
+}
+
+}  // namespace
+
+std::shared_ptr<void> cuda_allocate(int64_t bytes, const Device& device) {
+  if (bytes <= 0) return nullptr;
+  const int64_t size = size_class(bytes);
+  DeviceCache& cache = cache_of(device);
+  return {cache.take(size, device), [&cache, size](void* block) { cache.give(block, size); }};
+}
+
+MemoryStats cuda_memory_stats(const Device& device) { return cache_of(device).stats(); }
+void cuda_reset_peak(const Device& device) { cache_of(device).reset_peak(); }
+void cuda_release_cached(const Device& device) { cache_of(device).release(device); }
+
+}  // namespace ghost
