@@ -4,6 +4,7 @@
 #include <cudnn_version.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/error.h"

@@ -40,6 +40,19 @@ void read_jpeg_segment(uint8_t marker, Bytes body, PictureHeader& header) {
   }
 }
 
+// stb_image 2.27 writes past its tables when a Huffman segment claims more than 256 codes.
+bool valid_huffman_tables(Bytes body) {
+  constexpr size_t kHead = 17;  // class and number, then how many codes of each length
+  while (!body.empty()) {
+    if (body.size() < kHead) return false;
+    size_t codes = 0;
+    for (const uint8_t count : body.subspan(1, kHead - 1)) codes += count;
+    if (codes > 256 || body.size() < kHead + codes) return false;
+    body = body.subspan(kHead + codes);
+  }
+  return true;
+}
+
 // The next marker's position (its 0xFF) from `at` on; stuffed zeros, restart markers and fill bytes are data.
 size_t next_marker(Bytes bytes, size_t at) {
   while (at + 1 < bytes.size()) {
@@ -75,6 +88,8 @@ std::string parse_jpeg(Bytes bytes, PictureHeader& header) {
     const size_t length = big16(bytes, at);
     if (length < 2) return str("a damaged JPEG: segment length ", length, " at byte ", at);
     if (at + length > bytes.size()) break;
+    if (marker == kDht && !valid_huffman_tables(bytes.subspan(at + 2, length - 2)))
+      return str("a damaged JPEG: Huffman table at byte ", at);
     read_jpeg_segment(marker, bytes.subspan(at + 2, length - 2), header);
     has_scan = has_scan || marker == kSos;
     at += length;

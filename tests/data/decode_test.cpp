@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/random.h"
 #include "exif_bytes.h"
 #include "pictures.h"
@@ -210,6 +212,16 @@ TEST(Decode, DamagedBytesNeverCrash) {
       }
     }
   EXPECT_GT(refused, 300);
+}
+
+TEST(Decode, HuffmanTablesOfTooManyCodesAreRefused) {
+  Bytes jpeg = encode_jpeg(smooth_picture(16, 16), 90);
+  const Bytes marker{0xFF, 0xC4};
+  const auto table = std::search(jpeg.begin(), jpeg.end(), marker.begin(), marker.end());
+  ASSERT_NE(table, jpeg.end());
+  std::fill_n(table + 5, 16, uint8_t{17});  // 272 codes
+  for (const JpegDecoder decoder : {JpegDecoder::kBest, JpegDecoder::kStb})
+    EXPECT_NE(error_message(ErrorKind::kData, [&] { decoded(jpeg, decoder); }).find("Huffman"), std::string::npos);
 }
 
 TEST(Decode, AGoodPictureAfterADamagedOne) {
