@@ -138,7 +138,9 @@ void Trainer::finish_epoch() {
   const double images = steps * static_cast<double>(config.train.batch_size * config.train.accumulate);
   const double rate = learning_rate();
   const Ema::Scope averaged(run_.ema.get());
-  const ClassifierMetrics metrics = evaluate_classifier(*run_.model, *run_.validation, run_.device);
+  const ClassifierMetrics metrics =
+      with_context([&] { return str("the evaluation after step ", state_.step, ", epoch ", state_.epoch + 1); },
+                   [&] { return evaluate_classifier(*run_.model, *run_.validation, run_.device); });
   for (const std::string& message : run_.validation->take_corrupt_messages()) log_.warn(message);
 
   ++state_.epoch;

@@ -37,6 +37,7 @@ class BadInput : public testing::Test {
     EXPECT_THAT(result.output, HasSubstr(text));
     EXPECT_FALSE(fs::exists(root_ + "/runs/run/checkpoints/last.safetensors"));
   }
+  void TearDown() override { std::filesystem::remove_all(root_); }
   std::string run(const std::string& name) const { return root_ + "/runs/" + name; }
   std::string root_, config_;
 };
@@ -106,6 +107,7 @@ TEST_F(BadInput, WeightsOfAnotherClassCount) {
 }
 
 TEST_F(BadInput, DivergedTrainingStopsAndSavesNothingNonFinite) {
+  make_picture_folders(root_, 2, 24);  // an epoch of 12 steps, so that the loss or a gradient is seen first
   const ProgramResult result = train({"optimizer.learning_rate=100000"}, "diverged", 30);
   EXPECT_EQ(result.exit_code, 6) << result.output;
   EXPECT_THAT(result.output, AllOf(HasSubstr("step "), HasSubstr("not finite"))) << result.output;

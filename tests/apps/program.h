@@ -9,7 +9,7 @@
 
 namespace ghost {
 
-// A folder of its own for one test, emptied first.
+// A folder of this process, emptied first.
 std::string test_folder();
 
 // root/train and root/val: `classes` class folders ("class_a" ...) of `per_class` pictures, 40x36, told apart by colour

@@ -56,6 +56,7 @@ class Resume : public testing::Test {
     const ProgramResult result = run_program({"train", config_, "run_name=straight"}, root_);
     ASSERT_EQ(result.exit_code, 0) << result.output;
   }
+  void TearDown() override { std::filesystem::remove_all(root_); }
   std::string run(const std::string& name) const { return root_ + "/runs/" + name; }
 
   // Resumes until the run is whole; each session is stopped after a random time.

@@ -21,13 +21,12 @@ using testing::HasSubstr;
 class Verbs : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    root_ = (fs::path(testing::TempDir()) / "ghost_verbs").string();
-    fs::remove_all(root_);
-    fs::create_directories(root_);
+    root_ = test_folder();
     make_picture_folders(root_, 3, 8);
     const ProgramResult result = run_program({"train", write_tiny_config(root_), "run_name=run"}, root_);
     ASSERT_EQ(result.exit_code, 0) << result.output;
   }
+  static void TearDownTestSuite() { fs::remove_all(root_); }
   static std::string run() { return root_ + "/runs/run"; }
   static std::string root_;
 };
