@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Configures and builds a preset: scripts/build.sh [PRESET] [CMAKE OPTION ...]. Default: cpu-release, or CUDA as well where both a toolkit
+# Configures and builds a preset: scripts/build.sh [PRESET] [CMAKE OPTION ...] [--target TARGET ...]. Default: cpu-release, or CUDA as well where both a toolkit
 # and an NVIDIA device are there. Prints the build folder as its last line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 preset=${1:-auto}
 [ $# -gt 0 ] && shift
-options=("$@")
+options=()
+while [ $# -gt 0 ] && [ "$1" != --target ]; do
+  options+=("$1")
+  shift
+done
+targets=("$@")
 if [ "$preset" = auto ]; then
   preset=cpu-release
   nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || true)
@@ -24,5 +29,5 @@ if command -v ccache >/dev/null; then
   options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 fi
 cmake --preset "$preset" "${options[@]}" >&2
-cmake --build "build/$preset" >&2
+cmake --build "build/$preset" "${targets[@]}" >&2
 echo "build/$preset"
