@@ -32,7 +32,10 @@ function(ghost_library folder)
   if(GHOST_WITH_CUDA)
     target_include_directories(${target} PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE_DIR})
     if(folder STREQUAL "core")
-      target_link_libraries(${target} PUBLIC CUDA::cudart_static)
+      target_link_libraries(${target} PUBLIC CUDA::cudart_static PRIVATE ${CMAKE_DL_LIBS})
+      string(REPLACE ";" " " architectures "${CMAKE_CUDA_ARCHITECTURES}")
+      target_compile_definitions(${target} PRIVATE GHOST_CUDA_LIBRARY_FOLDER="${CUDAToolkit_LIBRARY_DIR}"
+        GHOST_CUDA_ARCHITECTURES="${architectures}")
     endif()
     target_compile_options(${target} PRIVATE
       "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Werror all-warnings>"

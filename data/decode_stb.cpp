@@ -29,6 +29,7 @@ namespace ghost {
 std::string decode_with_stb(std::span<const uint8_t> bytes, const PictureHeader& header, Image& image) {
   if (header.format == PictureFormat::kJpeg && header.components == 4 && !header.adobe)
     return "a CMYK JPEG without an Adobe segment; this build needs libjpeg-turbo for it, or save it as RGB";
+  if (!header.has_tables) return "damaged: a JPEG scan without its Huffman table";
   int width = 0, height = 0, components = 0;
   struct Release {
     void operator()(stbi_uc* pixels) const { stbi_image_free(pixels); }

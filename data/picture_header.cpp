@@ -20,7 +20,7 @@ bool starts_with(Bytes b, const char* text, size_t length) {
   return b.size() >= length && std::memcmp(b.data(), text, length) == 0;
 }
 
-constexpr uint8_t kSof0 = 0xC0, kDht = 0xC4, kJpg = 0xC8, kDac = 0xCC, kSof15 = 0xCF;
+constexpr uint8_t kSof0 = 0xC0, kSof2 = 0xC2, kDht = 0xC4, kJpg = 0xC8, kDac = 0xCC, kSof15 = 0xCF;
 constexpr uint8_t kRst0 = 0xD0, kRst7 = 0xD7, kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kApp1 = 0xE1, kApp14 = 0xEE,
                   kTem = 0x01;
 
@@ -40,18 +40,40 @@ void read_jpeg_segment(uint8_t marker, Bytes body, PictureHeader& header) {
   }
 }
 
-// stb_image 2.27 writes past its tables when a Huffman segment claims more than 256 codes.
-bool valid_huffman_tables(Bytes body) {
-  constexpr size_t kHead = 17;  // class and number, then how many codes of each length
-  while (!body.empty()) {
-    if (body.size() < kHead) return false;
-    size_t codes = 0;
-    for (const uint8_t count : body.subspan(1, kHead - 1)) codes += count;
-    if (codes > 256 || body.size() < kHead + codes) return false;
-    body = body.subspan(kHead + codes);
+// What stb_image 2.27 takes on trust: it writes past its tables when a Huffman segment claims more than 256 codes, and
+// reads one that no segment defined.
+class HuffmanTables {
+ public:
+  // A DHT segment; false when it is damaged.
+  bool define(Bytes body) {
+    constexpr size_t kHead = 17;  // class and number, then how many codes of each length
+    while (!body.empty()) {
+      if (body.size() < kHead || (body[0] >> 4) > 1 || (body[0] & 15) > 3) return false;
+      size_t codes = 0;
+      for (const uint8_t count : body.subspan(1, kHead - 1)) codes += count;
+      if (codes > 256 || body.size() < kHead + codes) return false;
+      defined_ |= bit(body[0] >> 4, body[0] & 15);
+      body = body.subspan(kHead + codes);
+    }
+    return true;
   }
-  return true;
-}
+  // Whether the tables that an SOS segment names are there. A progressive scan uses one class or, refining, none.
+  bool serve(Bytes body, bool progressive) const {
+    const size_t components = body.empty() ? 0 : body[0];
+    if (body.size() < 4 + 2 * components) return false;
+    const int first = body[1 + 2 * components], refines = body[3 + 2 * components] >> 4;
+    const bool dc = !progressive || (first == 0 && refines == 0), ac = !progressive || first > 0;
+    for (size_t i = 0; i < components; ++i) {
+      const int tables = body[2 + 2 * i];
+      if ((dc && !(defined_ & bit(0, tables >> 4))) || (ac && !(defined_ & bit(1, tables & 15)))) return false;
+    }
+    return true;
+  }
+
+ private:
+  static uint32_t bit(int kind, int number) { return 1u << (kind * 16 + number); }
+  uint32_t defined_ = 0;
+};
 
 // The next marker's position (its 0xFF) from `at` on; stuffed zeros, restart markers and fill bytes are data.
 size_t next_marker(Bytes bytes, size_t at) {
@@ -73,7 +95,8 @@ size_t next_marker(Bytes bytes, size_t at) {
 
 std::string parse_jpeg(Bytes bytes, PictureHeader& header) {
   header.format = PictureFormat::kJpeg;
-  bool has_scan = false;
+  HuffmanTables tables;
+  bool has_scan = false, progressive = false;
   size_t at = 2;
   while ((at = next_marker(bytes, at)) + 1 < bytes.size()) {
     const uint8_t marker = bytes[at + 1];
@@ -88,9 +111,11 @@ std::string parse_jpeg(Bytes bytes, PictureHeader& header) {
     const size_t length = big16(bytes, at);
     if (length < 2) return str("a damaged JPEG: segment length ", length, " at byte ", at);
     if (at + length > bytes.size()) break;
-    if (marker == kDht && !valid_huffman_tables(bytes.subspan(at + 2, length - 2)))
-      return str("a damaged JPEG: Huffman table at byte ", at);
-    read_jpeg_segment(marker, bytes.subspan(at + 2, length - 2), header);
+    const Bytes body = bytes.subspan(at + 2, length - 2);
+    if (marker == kDht && !tables.define(body)) return str("a damaged JPEG: Huffman table at byte ", at);
+    if (marker == kSos) header.has_tables = header.has_tables && tables.serve(body, progressive);
+    progressive = progressive || marker == kSof2;
+    read_jpeg_segment(marker, body, header);
     has_scan = has_scan || marker == kSos;
     at += length;
   }

@@ -14,9 +14,10 @@ enum class PictureFormat { kJpeg, kPng, kBmp };
 struct PictureHeader {
   PictureFormat format = PictureFormat::kJpeg;
   int64_t width = 0, height = 0;
-  int components = 0;   // JPEG: 1 grey, 3 colour, 4 CMYK or YCCK
-  bool adobe = false;   // JPEG: an Adobe APP14 segment is there
-  int orientation = 1;  // EXIF, 1 to 8
+  int components = 0;      // JPEG: 1 grey, 3 colour, 4 CMYK or YCCK
+  bool has_tables = true;  // JPEG: every scan's Huffman tables are in the file before it
+  bool adobe = false;      // JPEG: an Adobe APP14 segment is there
+  int orientation = 1;     // EXIF, 1 to 8
 };
 
 // Fills `header` by content, never by the file's name. Returns "" or why the bytes are no complete picture: unknown

@@ -71,7 +71,10 @@ void Pipeline::do_item(int64_t item) {
   {
     std::lock_guard lock(mutex_);
     Slot& state = slots_[static_cast<size_t>(slot)];
-    if (error && !state.error) state.error = error;
+    if (error && (!state.error || item < state.error_item)) {
+      state.error = error;
+      state.error_item = item;
+    }
     last = state.left == 1;  // `left` reaches 0 only after finish
     if (!last) --state.left;
   }
@@ -117,7 +120,8 @@ int Pipeline::next() {
   if (held_) {
     held_ = false;
     const int64_t freed = next_batch_ - 1;
-    slots_[static_cast<size_t>(freed % options_.slots)] = {batch_items(freed + options_.slots), nullptr};
+    slots_[static_cast<size_t>(freed % options_.slots)] = {
+        .left = batch_items(freed + options_.slots), .error = nullptr, .error_item = 0};
     wake_workers_.notify_all();
   }
   const int64_t batch = next_batch_;

@@ -48,8 +48,9 @@ class Pipeline {
 
  private:
   struct Slot {
-    int64_t left = 0;  // items not done
-    std::exception_ptr error;
+    int64_t left = 0;          // items not done
+    std::exception_ptr error;  // of the first item in order, not in time: the same for any number of threads
+    int64_t error_item = 0;
   };
 
   int64_t batch_items(int64_t batch) const;

@@ -8,14 +8,14 @@
 
 namespace ghost::cuda {
 
-// none, relu, relu6, leaky relu:  min(x, cap) for x > 0, else slope * x.
+// none, relu, relu6, leaky relu:  slope * x for x < 0, else min(x, cap). NaN passes.
 struct PiecewiseLinear {
   float slope, cap;
 
   template <int V>
   __device__ Pack<V> value(Pack<V> x) const {
     GHOST_UNROLL
-    for (int i = 0; i < V; ++i) x.v[i] = x.v[i] > 0 ? (x.v[i] < cap ? x.v[i] : cap) : below(x.v[i]);
+    for (int i = 0; i < V; ++i) x.v[i] = x.v[i] < 0 ? below(x.v[i]) : (x.v[i] > cap ? cap : x.v[i]);
     return x;
   }
   template <int V>

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "core/tensor.h"
+#include "kernels/cuda_require.h"
 #include "kernels/cuda_vector.h"
 
 #if defined(__CUDACC__)
@@ -101,13 +102,6 @@ void visit_width(bool vectors, const Visit& visit) {
     visit(std::integral_constant<int, 4>{});
   } else {
     visit(std::integral_constant<int, 1>{});
-  }
-}
-
-inline void require_float32(const char* op, std::initializer_list<Tensor> tensors) {
-  for (const Tensor& tensor : tensors) {
-    GHOST_CHECK(tensor.dtype() == DType::kFloat32, op, ": CUDA computes in float32, got a ", tensor.dtype(), " tensor ",
-                tensor.shape(), ". Convert it with to(DType::kFloat32), or use device=cpu");
   }
 }
 

@@ -78,7 +78,7 @@ class MomentSums {
     for (int i = 0; i < V; ++i) {
       const float shift = sum_.v[i] * inverse, m2 = squares_.v[i] - sum_.v[i] * shift;
       result.mean[i] = pivot_.v[i] + shift;
-      result.m2[i] = m2 > 0 ? m2 : 0;
+      result.m2[i] = m2 < 0 ? 0 : m2;  // NaN passes
     }
     return result;
   }

@@ -1,5 +1,5 @@
-// Loads and stores of several elements at once in CUDA kernels: load_vector<float4>(p). The address must be a multiple of
-// the vector's alignment; hardware traps where it is not, and tests/simt reports the line.
+// Loads and stores of several elements at once in CUDA kernels: load_vector<float4>(p). The address must be a multiple
+// of the vector's alignment; hardware traps where it is not, and tests/simt reports the line.
 #pragma once
 
 #include "core/launch.h"

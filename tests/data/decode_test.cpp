@@ -224,6 +224,16 @@ TEST(Decode, HuffmanTablesOfTooManyCodesAreRefused) {
     EXPECT_NE(error_message(ErrorKind::kData, [&] { decoded(jpeg, decoder); }).find("Huffman"), std::string::npos);
 }
 
+TEST(Decode, ScansNeedTheirHuffmanTables) {
+  Bytes jpeg = encode_jpeg(smooth_picture(16, 16), 90);
+  const Bytes marker{0xFF, 0xDA};
+  const auto scan = std::search(jpeg.begin(), jpeg.end(), marker.begin(), marker.end());
+  ASSERT_NE(scan, jpeg.end());
+  scan[6] = 0x33;  // tables 3 and 3 of the first component; the file defines 0 and 1
+  for (const JpegDecoder decoder : {JpegDecoder::kBest, JpegDecoder::kStb})
+    EXPECT_NE(error_message(ErrorKind::kData, [&] { decoded(jpeg, decoder); }).find("Huffman"), std::string::npos);
+}
+
 TEST(Decode, AGoodPictureAfterADamagedOne) {
   const Image picture = formula_picture(24, 18);
   const Bytes whole = encode_jpeg(picture, 90);

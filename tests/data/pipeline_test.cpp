@@ -113,6 +113,19 @@ TEST_P(PipelineTest, EndsAtAnyMoment) {
 
 INSTANTIATE_TEST_SUITE_P(Workers, PipelineTest, testing::Values(0, 1, 3));
 
+TEST(Pipeline, TheFirstErrorInOrderIsTold) {
+  // Item 1 fails long before item 0.
+  Pipeline pipeline({.workers = 2, .slots = 2}, {.item =
+                                                     [](int, int64_t item, int64_t) {
+                                                       if (item == 0)
+                                                         std::this_thread::sleep_for(std::chrono::milliseconds(50));
+                                                       GHOST_FAIL(kData, "item ", item);
+                                                     },
+                                                 .finish = [](int, int64_t, int64_t) {}});
+  pipeline.start(0, 2, 2);
+  EXPECT_EQ(error_message(ErrorKind::kData, [&] { pipeline.next(); }), "item 0");
+}
+
 TEST(Pipeline, WaitIsMeasured) {
   Pipeline pipeline({.workers = 1, .slots = 2},
                     {.item = [](int, int64_t, int64_t) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); },

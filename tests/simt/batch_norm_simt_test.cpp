@@ -40,6 +40,17 @@ TEST(BatchNormSimt, MomentsOfALargeMean) {
   });
 }
 
+TEST(BatchNormSimt, MomentsPassNaN) {
+  const simt::Surrounded z = simt::random_map({2, 3, 3, 4}, {.seed = 7});
+  z.view().data<float>()[4 * 9 + 1] = std::nanf("");
+  const Tensor mean({4}), variance({4});
+  simt::batch_norm_moments(z, {mean, variance});
+  for (int c = 0; c < 4; ++c) {
+    EXPECT_EQ(std::isnan(mean.to_vector()[c]), c == 1);
+    EXPECT_EQ(std::isnan(variance.to_vector()[c]), c == 1);
+  }
+}
+
 TEST(BatchNormSimt, ScaleShiftAndRunningStatistics) {
   for (const int64_t c : {1, 19, 300}) {
     for (const int64_t count : {1, 2, 50}) {

@@ -26,6 +26,16 @@ TEST(DropoutSimt, SameMaskAsTheCpu) {
   }
 }
 
+// p equal to a draw keeps the element, a p above it by less than the draws' spacing drops it.
+TEST(DropoutSimt, ProbabilityBetweenTwoDraws) {
+  const double draw = static_cast<double>(uniform_from_bits(philox(9, 5, 0).value[0]));
+  const Tensor x = Tensor::full({1}, 1), kept({1}), dropped({1});
+  simt::dropout_apply(x, {.p = draw, .seed = 9, .stream = 5}, kept);
+  simt::dropout_apply(x, {.p = draw + 0x1.0p-26, .seed = 9, .stream = 5}, dropped);
+  EXPECT_GT(kept.item(), 1);
+  EXPECT_EQ(dropped.item(), 0);
+}
+
 TEST(DropoutSimt, NothingForNoElements) { simt::dropout_apply(Tensor({0}), {}, Tensor({0})); }
 
 }  // namespace

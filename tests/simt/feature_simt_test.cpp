@@ -33,7 +33,7 @@ TEST(FeatureSimt, EpilogueOfEveryMap) {
   }
 }
 
-// relu(-inf) is 0 and relu(NaN) is 0, as in activation_functors.h; a slope of 0 must not turn them into NaN.
+// As in activation_functors.h: relu(-inf) is 0, not 0 * infinity, and NaN passes, so that it is seen.
 TEST(FeatureSimt, EpilogueOfInfinities) {
   const float inf = HUGE_VALF;
   const Tensor z = Tensor::from<float>({-inf, inf, std::nanf(""), -1}, {1, 1, 1, 4});

@@ -1,0 +1,105 @@
+#include "core/launch.h"
+#include "kernels/cuda_channels.h"
+#include "kernels/cuda_reduce.h"
+
+namespace ghost {
+namespace cuda {
+namespace {
+
+constexpr int64_t kRowsPerThread = 16;
+constexpr int kThreads = 256;
+constexpr int kFoldColumns = 32, kFoldRows = 8;  // second pass: threads over channels, and over partial results
+
+template <int V>
+__global__ void add_channel_bias_kernel(const float* bias, Map z, MapSize size) {
+  const int64_t channel = first_channel<V>();
+  if (channel >= size.channels) return;
+  const Pack<V> of_channels = load_channels<V>(bias, channel, 0);
+  for (int64_t pixel = first_pixel(); pixel < size.pixels; pixel += pixel_step())
+    store_or_add(z.data + pixel * z.pitch + channel, of_channels, true);
+}
+
+// Partial sums {gridDim.y, c}.
+template <int V>
+__global__ void channel_sums_kernel(ConstMap dz, MapSize size, float* partials) {
+  GHOST_DYNAMIC_SHARED(Sum<V>, shared);
+  const int64_t channel = first_channel<V>();
+  Sum<V> sum = zero_sum<V>();
+  if (channel < size.channels) {
+    for (int64_t pixel = first_pixel(); pixel < size.pixels; pixel += pixel_step())
+      sum.add(load<V>(dz.data + pixel * dz.pitch + channel));
+  }
+  fold_rows(sum, shared, threadIdx.y, blockDim.y, threadIdx.x, blockDim.x);
+  if (threadIdx.y != 0 || channel >= size.channels) return;
+  float* const to = partials + blockIdx.y * size.channels + channel;
+  GHOST_UNROLL
+  for (int i = 0; i < V; ++i) to[i] = sum.v[i];
+}
+
+__global__ void fold_channel_sums_kernel(const float* partials, int64_t parts, int64_t channels, float* sums) {
+  __shared__ Sum<1> shared[kFoldRows * kFoldColumns];
+  const int64_t channel = static_cast<int64_t>(blockIdx.x) * kFoldColumns + threadIdx.x;
+  Sum<1> sum = zero_sum<1>();
+  if (channel < channels) {
+    for (int64_t part = threadIdx.y; part < parts; part += kFoldRows) sum.v[0] += partials[part * channels + channel];
+  }
+  fold_rows(sum, shared, threadIdx.y, kFoldRows, threadIdx.x, kFoldColumns);
+  if (threadIdx.y == 0 && channel < channels) sums[channel] = sum.v[0];
+}
+
+// target[m, b, a] = source[m, a, b]. Weights are small; reads are scattered, writes are not.
+__global__ void transpose_inner_kernel(const float* source, float* target, int64_t rows, int64_t columns,
+                                       int64_t count) {
+  GHOST_GRID_STRIDE_LOOP(i, count) {
+    const int64_t row = i % rows, column = i / rows % columns, matrix = i / (rows * columns);
+    target[i] = source[(matrix * rows + row) * columns + column];
+  }
+}
+
+// Each of the shape[0] matrices {rows, columns} to {columns, rows}.
+void transpose_inner(const Tensor& source, const Tensor& target, int64_t rows, int64_t columns) {
+  require_float32("weight layout", {source, target});
+  if (source.empty()) return;
+  launch(transpose_inner_kernel, grid_for(source.numel(), kThreads), kThreads, 0, current_stream(source.device()),
+         source.data<float>(), target.data<float>(), rows, columns, source.numel());
+}
+
+}  // namespace
+
+void add_channel_bias(const Tensor& bias, const Tensor& z) {
+  require_float32("bias", {bias, z});
+  if (z.empty()) return;
+  const MapSize size = map_size(z, false);
+  visit_width(fits_vectors({z}), [&](auto width) {
+    const MapLaunch how = map_launch(size, width);
+    launch(add_channel_bias_kernel<width>, how.grid, how.block, 0, current_stream(z.device()), bias.data<float>(),
+           map_of(z), size);
+  });
+}
+
+void channel_sums(const Tensor& dz, const Tensor& sums) {
+  require_float32("bias gradient", {dz, sums});
+  if (dz.empty()) return sums.fill(0);
+  const MapSize size = map_size(dz, false);
+  const cudaStream_t stream = current_stream(dz.device());
+  visit_width(fits_vectors({dz}), [&](auto width) {
+    const MapLaunch how = map_launch(size, width, kRowsPerThread);
+    const Tensor partials({how.grid.y, size.channels}, dz.options());
+    launch(channel_sums_kernel<width>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y, stream,
+           const_map(dz), size, partials.data<float>());
+    launch(fold_channel_sums_kernel, dim3(static_cast<unsigned>(ceil_div(size.channels, kFoldColumns))),
+           dim3(kFoldColumns, kFoldRows), 0, stream, partials.data<float>(), partials.dim(0), size.channels,
+           sums.data<float>());
+  });
+}
+
+void weight_to_channels_last(const Tensor& source, const Tensor& target) {
+  transpose_inner(source, target, source.dim(1), source.dim(2) * source.dim(3));
+}
+
+void weight_from_channels_last(const Tensor& source, const Tensor& target) {
+  transpose_inner(source, target, source.dim(2) * source.dim(3), source.dim(1));
+}
+
+}  // namespace cuda
+}  // namespace ghost
