@@ -1,9 +1,11 @@
-// Batch normalisation (Ioffe and Szegedy, 2015) over n, h, w of an NHWC map, as an epilogue: nothing normalised is written.
+// Batch normalisation (Ioffe and Szegedy, 2015) over n, h, w of an NHWC map, as an epilogue: nothing normalised is
+// written.
 //   forward   y = act(gamma * (z - mean) / sqrt(var + eps) + beta) = act(scale * z + shift)
 //             training: mean, biased var of the batch; running += momentum * (batch - running), with the unbiased var
 //             else: the running statistics
 //   backward  g = dy * act'(scale * z + shift), dbeta = sum g, dgamma = sum g * (z - mean) / sqrt(var + eps),
-//             dz = scale * (g - dbeta / N - (z - mean) / (var + eps)^.5 * dgamma / N)      (training; else dz = scale * g)
+//             dz = scale * (g - dbeta / N - (z - mean) / (var + eps)^.5 * dgamma / N)      (training; else dz = scale *
+//             g)
 // momentum is PyTorch's: the share of the new value (Keras momentum m is 1 - m here).
 #pragma once
 
@@ -26,7 +28,8 @@ struct BatchNormState {
 // Mean and biased variance of z per channel, for a z whose producer did not gather them.
 GHOST_DECLARE_KERNEL(void batch_norm_moments(const Tensor& z, const ChannelMoments& moments))
 
-// scale and shift from moments, and the running statistics' update. count = n * h * w. running_*: undefined to leave alone.
+// scale and shift from moments, and the running statistics' update. count = n * h * w. running_*: undefined to leave
+// alone.
 GHOST_DECLARE_KERNEL(void batch_norm_scale_shift(const ChannelMoments& moments, const Tensor& gamma, const Tensor& beta,
                                                  double eps, double momentum, int64_t count, const Tensor& running_mean,
                                                  const Tensor& running_var, const Tensor& scale, const Tensor& shift))
@@ -47,8 +50,8 @@ struct FeatureSlot {
   Tensor scale, shift;  // [o]
 };
 
-// Convolution (dense, grouped or depthwise, no bias), batch norm, activation: one node on the tape. Saves x's raw map, z, and the
-// per-channel moments. slot: where to write, or nullptr for new tensors.
+// Convolution (dense, grouped or depthwise, no bias), batch norm, activation: one node on the tape. Saves x's raw map,
+// z, and the per-channel moments. slot: where to write, or nullptr for new tensors.
 Feature conv2d_batch_norm(const Feature& x, const Variable& weight, const BatchNormState& state,
                           const Conv2dOptions& conv_options, const BatchNormOptions& options, Activation activation,
                           const FeatureSlot* slot = nullptr);

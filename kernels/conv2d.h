@@ -1,5 +1,6 @@
 // 2-D convolution (cross-correlation) of NHWC maps, dense or grouped; depthwise ones go to depthwise_conv2d.
-//   forward   z[n,i,j,o] = bias[o] + sum_{r,s,k} y[n, i*stride - pad.top + r, j*stride - pad.left + s, k] * weight[o,k,r,s],
+//   forward   z[n,i,j,o] = bias[o] + sum_{r,s,k} y[n, i*stride - pad.top + r, j*stride - pad.left + s, k] *
+//   weight[o,k,r,s],
 //             y = x with its epilogue applied on load, 0 outside
 //   backward  dx: gradient of y; dweight, dbias: overwritten, deterministic for any thread count
 // 1x1 convolutions with stride 1 read and write channel views at full speed.
@@ -58,7 +59,8 @@ GHOST_DECLARE_KERNEL(void conv2d_backward(const Tensor& x, const Epilogue& x_epi
                                           const RawGradient& dz, const Conv2dProblem& problem,
                                           const Conv2dGradients& gradients))
 
-// Convolution, bias (optional: an undefined Variable) and activation. The result is raw with the activation as epilogue.
+// Convolution, bias (optional: an undefined Variable) and activation. The result is raw with the activation as
+// epilogue.
 Feature conv2d(const Feature& x, const Variable& weight, const Variable& bias, const Conv2dOptions& options,
                Activation activation = Activation::kNone);
 

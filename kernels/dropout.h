@@ -8,9 +8,9 @@
 namespace ghost {
 
 struct DropoutOptions {
-  double p = 0.2;        // [0, 1)
+  double p = 0.2;  // [0, 1)
   uint64_t seed = 0;
-  uint64_t stream = 0;   // a new one each step
+  uint64_t stream = 0;  // a new one each step
 };
 
 Variable dropout(const Variable& x, const DropoutOptions& options);

@@ -1,10 +1,11 @@
 // Feature maps travel raw: what a convolution wrote is kept as it is, and what comes after it (batch norm's scale and
-// shift per channel, the activation, a squeeze-excite gate per (n, c)) is an epilogue that the next op applies as it loads.
+// shift per channel, the activation, a squeeze-excite gate per (n, c)) is an epilogue that the next op applies as it
+// loads.
 //
 //   y[n,h,w,c] = act(scale[c] * z[n,h,w,c] + shift[c]) * gate[n,c]          z: raw
 //
-// The gradient that consumers hand to `raw` is dy, that of the *materialised* y. The op that made the feature turns it into
-// the gradient of z (RawGradient below) inside its own backward.
+// The gradient that consumers hand to `raw` is dy, that of the *materialised* y. The op that made the feature turns it
+// into the gradient of z (RawGradient below) inside its own backward.
 #pragma once
 
 #include "core/dispatch.h"
@@ -16,7 +17,7 @@ namespace ghost {
 struct Epilogue {
   Tensor scale, shift;  // [c], both or neither; in the dtype of z
   Activation activation = Activation::kNone;
-  Tensor gate;          // [n, c] or none
+  Tensor gate;  // [n, c] or none
 
   bool identity() const { return !scale.defined() && activation == Activation::kNone && !gate.defined(); }
   Epilogue channels(int64_t begin, int64_t count) const;
@@ -27,7 +28,8 @@ struct Feature {
   Epilogue epilogue;
 
   Feature() = default;
-  Feature(Variable raw_map) : raw(std::move(raw_map)) {}  // NOLINT(google-explicit-constructor): a plain map is a feature
+  Feature(Variable raw_map)
+      : raw(std::move(raw_map)) {}  // NOLINT(google-explicit-constructor): a plain map is a feature
   Feature(Variable raw_map, Epilogue raw_epilogue) : raw(std::move(raw_map)), epilogue(std::move(raw_epilogue)) {}
 
   const Shape& shape() const { return raw.shape(); }
@@ -41,7 +43,8 @@ Variable materialize(const Feature& feature);
 //
 //   dz = a[c] * g + b[c] * z + d[c],    g = dy * act'(scale[c] * z + shift[c])
 //
-// a, b, d are batch norm's backward (kernels/batch_norm.h). Without coefficients dz = g; with the identity epilogue too, dz = dy.
+// a, b, d are batch norm's backward (kernels/batch_norm.h). Without coefficients dz = g; with the identity epilogue
+// too, dz = dy.
 struct RawGradient {
   Tensor dy;            // {n, h, w, c}, any pitch
   Tensor z;             // the same shape, any pitch; needed unless dz = dy

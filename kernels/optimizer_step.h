@@ -1,5 +1,5 @@
-// Optimizer steps over all parameters at once. Every tensor of a slot is contiguous; slots of one list share a device and dtype.
-// Deterministic for any thread count.
+// Optimizer steps over all parameters at once. Every tensor of a slot is contiguous; slots of one list share a device
+// and dtype. Deterministic for any thread count.
 #pragma once
 
 #include <vector>
@@ -11,9 +11,9 @@ namespace ghost {
 
 struct ParameterSlot {
   Tensor value, gradient;
-  Tensor first;               // momentum buffer / first moment
-  Tensor second;              // second moment (Adam, AdamW)
-  double weight_decay = 0;    // 0 for batch norm and biases
+  Tensor first;             // momentum buffer / first moment
+  Tensor second;            // second moment (Adam, AdamW)
+  double weight_decay = 0;  // 0 for batch norm and biases
 };
 
 struct SgdOptions {
@@ -33,9 +33,11 @@ struct AdamOptions {
 GHOST_DECLARE_KERNEL(void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& options))
 
 // average += (1 - decay) * (value - average) for each pair.
-GHOST_DECLARE_KERNEL(void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay))
+GHOST_DECLARE_KERNEL(void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages,
+                                   double decay))
 
-// Square root of the sum of squares over all tensors, in double: one element float64 on the CPU. Not finite if any element is not.
+// Square root of the sum of squares over all tensors, in double: one element float64 on the CPU. Not finite if any
+// element is not.
 double global_norm(const std::vector<Tensor>& gradients);
 GHOST_DECLARE_KERNEL(double squared_norm(const std::vector<Tensor>& tensors))
 

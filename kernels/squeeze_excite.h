@@ -1,6 +1,8 @@
 // Squeeze-and-excitation (Hu et al., CVPR 2018) as GhostNet has it, fused: pool -> fc -> relu -> fc -> gate.
-//   forward   p[n,c] = mean_{h,w} y[n,h,w,c]; q = reduce_weight p + reduce_bias; e = expand_weight relu(q) + expand_bias;
-//             result: the same raw map with gate[n,c] = gate_activation(e) in its epilogue; nothing of the map's size is written
+//   forward   p[n,c] = mean_{h,w} y[n,h,w,c]; q = reduce_weight p + reduce_bias; e = expand_weight relu(q) +
+//   expand_bias;
+//             result: the same raw map with gate[n,c] = gate_activation(e) in its epilogue; nothing of the map's size
+//             is written
 //   backward  dgate = sum_{h,w} dy * y, through both fc layers to dp, and dx = dy * gate + dp / (h*w), deterministic
 // Weights are 1x1 convolutions' {r, c, 1, 1} and {c, r, 1, 1}; biases {r} and {c}. x must carry no gate yet.
 #pragma once

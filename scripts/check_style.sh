@@ -30,7 +30,9 @@ for floor in "${!allowed[@]}"; do
   while IFS=: read -r file line text; do
     target=$(sed -E 's/.*#include "([a-z_]+)\/.*/\1/' <<<"$text")
     case " ${allowed[$floor]} tests " in
-      *" $target "*) [ "$target" != tests ] || [ "$file" = core/launch.h ] || { echo "$file:$line: includes a test header"; failed=1; } ;;
+      *" $target "*)  # only the two headers that stand in for CUDA's know the test-only one
+        [ "$target" != tests ] || [ "$file" = core/launch.h ] || [ "$file" = core/cuda.h ] ||
+          { echo "$file:$line: includes a test header"; failed=1; } ;;
       *) echo "$file:$line: $floor may not include $target"; failed=1 ;;
     esac
   done < <(git grep -nE '#include "(core|kernels|layers|losses|data|train|apps|tests)/' -- "$floor")
