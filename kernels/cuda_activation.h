@@ -15,7 +15,10 @@ struct PiecewiseLinear {
   template <int V>
   __device__ Pack<V> value(Pack<V> x) const {
     GHOST_UNROLL
-    for (int i = 0; i < V; ++i) x.v[i] = x.v[i] < 0 ? below(x.v[i]) : (x.v[i] > cap ? cap : x.v[i]);
+    for (int i = 0; i < V; ++i) {
+      const float y = x.v[i] < 0 ? below(x.v[i]) : x.v[i];
+      x.v[i] = y > cap ? cap : y;
+    }
     return x;
   }
   template <int V>
