@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -12,7 +13,10 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string temporary(const std::string& name) { return (std::filesystem::path(testing::TempDir()) / name).string(); }
+// By process: tests run several at a time.
+std::string temporary(const std::string& name) {
+  return (std::filesystem::path(testing::TempDir()) / (std::to_string(getpid()) + name)).string();
+}
 
 std::string slurp(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -17,7 +18,10 @@ using test::expect_error;
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-std::string temporary(const std::string& name) { return (fs::path(testing::TempDir()) / name).string(); }
+// By process: tests run several at a time.
+std::string temporary(const std::string& name) {
+  return (std::filesystem::path(testing::TempDir()) / (std::to_string(getpid()) + name)).string();
+}
 
 ModelCard small_card(int64_t classes = 3) {
   ModelCard card;
