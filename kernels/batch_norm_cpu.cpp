@@ -93,8 +93,8 @@ struct GradientSums {
 };
 
 // Sums of g and of g * (z - center) of one strip. By value, so that the loop keeps all in registers.
-template <class Act, class D, class V = hn::Vec<D>, class T = hn::TFromD<D>>
-HWY_INLINE GradientSums<V> gradient_sums(Act act, Strip<D> strip, V scale, V shift, V center, const T* dy,
+template <class Act, class D, bool kWhole, class V = hn::Vec<D>, class T = hn::TFromD<D>>
+HWY_INLINE GradientSums<V> gradient_sums(Act act, Strip<D, kWhole> strip, V scale, V shift, V center, const T* dy,
                                          int64_t dy_pitch, const T* z, int64_t z_pitch, int64_t count) {
   const D d;
   V product[kUnroll] = {hn::Zero(d), hn::Zero(d)};
@@ -118,7 +118,7 @@ void gradient_sums_of_tile(const cpu::BatchNormTile& tile, const cpu::GradientVi
     const T* const z = gradient.z.data + tile.begin * z_pitch + strip.begin;
     const auto scale = strip.channels(gradient.epilogue.scale, 1), shift = strip.channels(gradient.epilogue.shift, 0);
     const auto center = strip.channels(mean, 0);
-    visit_activation(gradient.epilogue.activation, [&](auto act) HWY_ATTR {
+    visit_common_activation(gradient.epilogue.activation, [&](auto act) HWY_ATTR {
       const auto result = gradient_sums(act, strip, scale, shift, center, dy, dy_pitch, z, z_pitch, count);
       strip.store(result.sum, sums + strip.begin);
       strip.store(result.product, products + strip.begin);
@@ -203,7 +203,8 @@ void cpu::batch_norm_backward(const RawGradient& dz_gradient, const ChannelMomen
         HWY_DYNAMIC_DISPATCH(gradient_sums_of_tile_double)(tile, view, mean, sums, products);
     });
     std::vector<double> totals(static_cast<size_t>(2 * channels));
-    for (size_t i = 0; i < partials.size(); ++i) totals[i % totals.size()] += static_cast<double>(partials[i]);
+    for (auto part = partials.begin(); part != partials.end(); part += 2 * channels)
+      for (int64_t i = 0; i < 2 * channels; ++i) totals[static_cast<size_t>(i)] += static_cast<double>(part[i]);
     const double share = training && z.pixels() > 0 ? 1.0 / static_cast<double>(z.pixels()) : 0.0;
     T* const a = dz_gradient.coefficients.data<T>();
     const int64_t pitch = dz_gradient.coefficients.pitch();

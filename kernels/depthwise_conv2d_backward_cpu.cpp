@@ -26,7 +26,7 @@ struct DepthwiseBackward {
   MapView<T> dx;  // no data: not wanted
   bool accumulate_dx;
   bool weight_wanted, bias_wanted;
-  T* partials;  // {n * bands, taps + 1, c}: weight gradient and, last, bias gradient of each task; null: not wanted
+  T* partials;  // {parts, taps + 1, c}: weight gradient and, last, bias gradient of each task; null: not wanted
 };
 
 }  // namespace ghost::cpu
@@ -36,28 +36,41 @@ HWY_BEFORE_NAMESPACE();
 namespace ghost {
 namespace HWY_NAMESPACE {
 
+// parts[r][tap] += sum of dz[column] * y[r][column * kStride + tap] over kBlock columns, each input read once.
+template <int kRows, int kWidth, int kStride, int kBlock, class D, class T = hn::TFromD<D>>
+HWY_INLINE void weight_block(D d, const T* HWY_RESTRICT dz, const T* const* rows, int64_t column,
+                             hn::Vec<D>* HWY_RESTRICT parts) {
+  constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+  hn::Vec<D> gradients[kBlock];
+  unrolled<kBlock>([&](auto b) GHOST_UNROLLED { gradients[b] = hn::Load(d, dz + (column + b) * kLanes); });
+  unrolled<kRows>([&](auto r) GHOST_UNROLLED {
+    const T* HWY_RESTRICT y = rows[r] + column * kStride * kLanes;
+    unrolled<(kBlock - 1) * kStride + kWidth>([&](auto i) GHOST_UNROLLED {
+      const auto value = hn::Load(d, y + i * kLanes);
+      unrolled<kBlock>([&](auto b) GHOST_UNROLLED {
+        constexpr int kTap = i - b * kStride, kPart = r * kWidth + kTap;
+        if constexpr (kTap >= 0 && kTap < kWidth) parts[kPart] = hn::MulAdd(gradients[b], value, parts[kPart]);
+      });
+    });
+  });
+}
+
 // sums[tap] += sum over columns of dz[column] * y[column * stride + tap], for kRows rows of taps in one go.
 template <int kRows, int kWidth, int kStride, class D, class T = hn::TFromD<D>>
-HWY_INLINE void weight_rows(D d, const T* HWY_RESTRICT dz, const T* const* y, int64_t columns, T* HWY_RESTRICT sums) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const T* HWY_RESTRICT rows[kRows];
+HWY_INLINE void weight_rows(D d, const T* dz, const T* const* y, int64_t columns, T* sums) {
+  constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+  constexpr int kBlock = kWidth == 3 ? 4 : 2;  // so that all fits into registers
   hn::Vec<D> parts[kRows * kWidth];
-#pragma GCC unroll 32
-  for (int i = 0; i < kRows * kWidth; ++i) parts[i] = hn::Zero(d);
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) rows[r] = y[r];
-  for (int64_t column = 0; column < columns; ++column) {
-    const auto gradient = hn::Load(d, dz + column * lanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 8
-      for (int s = 0; s < kWidth; ++s)
-        parts[r * kWidth + s] =
-            hn::MulAdd(gradient, hn::Load(d, rows[r] + (column * kStride + s) * lanes), parts[r * kWidth + s]);
-  }
-#pragma GCC unroll 32
-  for (int i = 0; i < kRows * kWidth; ++i)
-    hn::Store(hn::Add(hn::Load(d, sums + i * lanes), parts[i]), d, sums + i * lanes);
+  const T* rows[kRows];
+  unrolled<kRows>([&](auto r) GHOST_UNROLLED { rows[r] = y[r]; });
+  unrolled<kRows * kWidth>([&](auto i) GHOST_UNROLLED { parts[i] = hn::Zero(d); });
+  int64_t column = 0;
+  for (; column + kBlock <= columns; column += kBlock)
+    weight_block<kRows, kWidth, kStride, kBlock>(d, dz, rows, column, parts);
+  for (; column < columns; ++column) weight_block<kRows, kWidth, kStride, 1>(d, dz, rows, column, parts);
+  unrolled<kRows * kWidth>([&](auto i) GHOST_UNROLLED {
+    hn::Store(hn::Add(hn::Load(d, sums + i * kLanes), parts[i]), d, sums + i * kLanes);
+  });
 }
 
 template <class D, class T = hn::TFromD<D>>
@@ -74,46 +87,43 @@ HWY_INLINE void weight_rows_any(D d, const T* dz, const T* const* y, int64_t col
     }
 }
 
-template <class D>
+template <class D, bool kWhole>
 struct PutGradient {
   HWY_INLINE void operator()(int64_t column, hn::Vec<D> sum) const {
     hn::TFromD<D>* const place = dx + column * step;
+    hwy::Prefetch(place + next_row);
     strip.store(accumulate ? hn::Add(strip.load(place), sum) : sum, place);
   }
-  Strip<D> strip;
+  Strip<D, kWhole> strip;
   hn::TFromD<D>* dx;
-  int64_t step;
+  int64_t step, next_row;
   bool accumulate;
 };
 
 template <class T>
 struct BackwardTask {
-  static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
-
   BackwardTask(const cpu::DepthwiseBackward<T>& job, int64_t index)
       : job(job),
         shape(job.shape),
         task(shape, index),
-        strips((task.channel_end - task.channel_begin + kLanes - 1) / kLanes) {
+        strips((task.channel_end - task.channel_begin + kStripLanes<T> - 1) / kStripLanes<T>) {
     const int64_t reach = (shape.kw - 1) / shape.stride;  // columns of dz before the first that an input column needs
-    const int64_t y_columns = std::max(shape.left + shape.w, (shape.ow - 1) * shape.stride + shape.kw);
+    const int64_t y_columns = (shape.ow - 1) * shape.stride + shape.kw;
     const int64_t dz_columns = reach + std::max(shape.ow, (shape.w - 1 + shape.left) / shape.stride + 1);
-    const int64_t y_rows = job.weight_wanted ? shape.kh : 0, sums_per_strip = shape.taps() + 1;
-    const int64_t zero_columns = std::max(y_columns, dz_columns), row = strips * kLanes;
-    T* memory =
-        scratch<T>(0, row * (y_rows * y_columns + shape.kh * dz_columns + sums_per_strip) + zero_columns * kLanes);
-    const auto take = [&](int64_t count) {
-      T* const part = std::exchange(memory, memory + count);
-      std::fill_n(part, count, T(0));
-      return part;
-    };
-    y_ring = {take(row * y_rows * y_columns), y_rows, y_columns, shape.left, kLanes, 0};
-    dz_ring = {take(row * shape.kh * dz_columns), shape.kh, dz_columns, reach, kLanes, 0};
-    sums = take(row * sums_per_strip);
-    zeros = take(zero_columns * kLanes);
-    y_rows_of.resize(static_cast<size_t>(shape.kh));
+    y_ring = {nullptr, job.weight_wanted ? shape.kh : 0, y_columns, -shape.left};
+    dz_ring = {nullptr, shape.kh, dz_columns, -reach};
+    const int64_t y_elements = y_ring.elements(strips), dz_elements = dz_ring.elements(strips);
+    const int64_t all = y_elements + dz_elements + strips * sums_pitch();
+    y_ring.data = scratch<T>(0, all);
+    dz_ring.data = y_ring.data + y_elements;
+    sums = dz_ring.data + dz_elements;
+    std::fill_n(y_ring.data, all, T(0));
+    y_rows.resize(static_cast<size_t>(shape.kh));
+    strip_rows.resize(y_rows.size());
     rows.resize(static_cast<size_t>(shape.kh));
   }
+
+  int64_t sums_pitch() const { return (shape.taps() + 1) * kStripLanes<T>; }
 
   void run() {
     const int64_t reach = (shape.kh - 1) / shape.stride;  // rows of dz above the band that its input rows need
@@ -142,27 +152,33 @@ struct BackwardTask {
   }
 
   HWY_INLINE void load_gradient(int64_t row) {
-    const T *const dy = job.dz.dy.row(task.image, row), *const z =
-                                                            job.dz.plain ? nullptr : job.dz.z.row(task.image, row);
-    each_strip([&](const auto& strip) HWY_ATTR {
-      load_gradient_row(strip, job.dz, dy, z, shape.ow,
-                        dz_ring.row(strip.index, row, static_cast<int64_t>(hn::Lanes(strip.d))));
+    const T* const dy = job.dz.dy.row(task.image, row);
+    const T* const z = job.dz.plain ? nullptr : job.dz.z.row(task.image, row);
+    dz_ring.fill(task, row, shape.ow, [&](const auto& strip, int64_t column, int64_t count, T* to) HWY_ATTR {
+      load_raw_gradient(strip, job.dz, dy + column * job.dz.dy.pitch, z ? z + column * job.dz.z.pitch : z, count, to);
     });
   }
 
-  HWY_INLINE void add_weight_gradient(int64_t row) {
-    const int64_t above = row * shape.stride - shape.top, end = std::min(above + shape.kh, shape.h);
-    if (job.weight_wanted) {
-      for (int64_t y = std::max(y_ring.next, above); y < end; ++y) {
-        const T* const from = job.x.row(task.image, y);
-        each_strip([&](const auto& strip) HWY_ATTR {
-          load_epilogue_row(strip, job.epilogue, task.image, from, job.x.pitch, shape.w,
-                            y_ring.row(strip.index, y, static_cast<int64_t>(hn::Lanes(strip.d))));
-        });
-      }
-      y_ring.next = std::max(y_ring.next, end);
+  HWY_INLINE void load_inputs(int64_t begin, int64_t end) {
+    for (int64_t y = begin; y < end; ++y) {
+      const T* const from = job.x.row(task.image, y);
+      y_ring.fill(task, y, shape.w, [&](const auto& strip, int64_t column, int64_t count, T* to) HWY_ATTR {
+        load_epilogue(strip, job.epilogue, task.image, from + column * job.x.pitch, job.x.pitch, count, to);
+      });
     }
-    each_strip([&](const auto& strip) HWY_ATTR { add_strip(strip, row, above); });
+    y_ring.next = std::max(y_ring.next, end);
+  }
+
+  void add_weight_gradient(int64_t row) {
+    if (job.weight_wanted) {
+      const int64_t above = row * shape.stride - shape.top;
+      load_inputs(std::max(y_ring.next, above), std::min(above + shape.kh, shape.h));
+      for (int64_t r = 0; r < shape.kh; ++r) {
+        const bool inside = above + r >= 0 && above + r < shape.h;
+        y_rows[static_cast<size_t>(r)] = inside ? y_ring.row(above + r) : y_ring.zero_row();
+      }
+    }
+    each_strip([&](const auto& strip) HWY_ATTR { add_strip(strip, row); });
   }
 
   template <class D>
@@ -173,21 +189,17 @@ struct BackwardTask {
     hn::Store(hn::Add(hn::Load(d, sum), total), d, sum);
   }
 
-  template <class D>
-  HWY_INLINE void add_strip(const Strip<D>& strip, int64_t row, int64_t above) {
+  template <class D, bool kWhole>
+  HWY_INLINE void add_strip(const Strip<D, kWhole>& strip, int64_t row) {
     const D d;
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-    T* const own = sums + strip.index * (shape.taps() + 1) * kLanes;
-    const T* const dz = dz_ring.row(strip.index, row, lanes);
+    constexpr int64_t lanes = Strip<D, kWhole>::kLanes;
+    T* const own = sums + strip.index * sums_pitch();
+    const T* const dz = dz_ring.row(row) + strip.index * dz_ring.strip_pitch() - dz_ring.first * lanes;
     if (job.bias_wanted) add_bias_gradient(d, dz, own + shape.taps() * lanes);
     if (!job.weight_wanted) return;
-    for (int64_t r = 0; r < shape.kh; ++r) {
-      const bool inside = above + r >= 0 && above + r < shape.h;
-      y_rows_of[static_cast<size_t>(r)] =
-          inside ? y_ring.row(strip.index, above + r, lanes) - shape.left * lanes : zeros;
-    }
-    const T* const* y = y_rows_of.data();
-    visit_stencil(shape.kh == shape.kw ? shape.kw : 0, shape.stride, [&](auto width, auto stride) HWY_ATTR {
+    for (size_t r = 0; r < y_rows.size(); ++r) strip_rows[r] = y_rows[r] + strip.index * y_ring.strip_pitch();
+    const T* const* const y = strip_rows.data();
+    visit_stencil<T>(shape.kh == shape.kw ? shape.kw : 0, shape.stride, [&](auto width, auto stride) HWY_ATTR {
       constexpr int kWidth = width, kStride = stride;
       if constexpr (kWidth == 5) {
         // As many sums as registers hold: all 25 where there are 32, 10 where there are 16.
@@ -207,33 +219,36 @@ struct BackwardTask {
     });
   }
 
-  HWY_INLINE void write_input_gradient(int64_t y) {
-    T* const out = job.dx.row(task.image, y);
-    each_strip([&](const auto& strip) HWY_ATTR { write_strip(strip, y, out + strip.begin); });
+  // The rows of dz that input row y meets, with the kernel row of each from position `skipped` on. How many there are.
+  int64_t find_rows(int64_t y, int64_t skipped) {
+    int64_t count = 0;
+    for (int64_t r = (y + shape.top) % shape.stride; r < shape.kh; r += shape.stride) {
+      const int64_t row = (y + shape.top - r) / shape.stride;
+      if (y + shape.top < r || row >= shape.oh) continue;
+      rows[static_cast<size_t>(count++)] = {
+          dz_ring.row(row), job.taps + (r * shape.kw + skipped) * shape.weight_pitch() + task.channel_begin};
+    }
+    return count;
   }
 
-  // dx[y, x] = sum of dz[(y + top - r) / stride, (x + left - s) / stride] * weight[r, s] over the r, s that divide.
-  template <class D>
-  HWY_INLINE void write_strip(const Strip<D>& strip, int64_t y, T* out) {
-    const D d;
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), stride = shape.stride, tap_pitch = shape.weight_pitch();
+  // dx[y, x] = sum of dz[(y + top - r) / stride, (x + left - s) / stride] * weight[r, s] over the r, s that divide: one
+  // stencil for each phase of x.
+  void write_input_gradient(int64_t y) {
+    const int64_t stride = shape.stride, pitch = job.dx.pitch;
+    const int64_t next_row = y + 1 < shape.h ? shape.w * pitch : 0;
     for (int64_t x = 0; x < std::min(stride, shape.w); ++x) {
       const int64_t phase = (x + shape.left) % stride;
       const int64_t taps = phase < shape.kw ? (shape.kw - 1 - phase) / stride + 1 : 0;
-      const int64_t skipped = phase_begin(phase), first = (x + shape.left - phase) / stride - (taps - 1);
-      int64_t count = 0;
-      for (int64_t r = (y + shape.top) % stride; r < shape.kh && taps > 0; r += stride) {
-        const int64_t row = (y + shape.top - r) / stride;
-        if (y + shape.top < r || row >= shape.oh) continue;
-        rows[static_cast<size_t>(count++)] = {dz_ring.row(strip.index, row, lanes) + first * lanes,
-                                              job.taps + (r * shape.kw + skipped) * tap_pitch + strip.begin};
-      }
-      const int64_t columns = (shape.w - x + stride - 1) / stride, step = stride * job.dx.pitch;
-      T* const to = out + x * job.dx.pitch;
-      const StencilSize size{count, taps, 1, tap_pitch};
-      visit_phase(taps, [&](auto width) HWY_ATTR {
-        stencil_row<width, 1>(d, rows.data(), size, columns, hn::Zero(d),
-                              PutGradient<D>{strip, to, step, job.accumulate_dx});
+      const int64_t first = (x + shape.left - phase) / stride - (taps - 1) - dz_ring.first;
+      const int64_t count = taps > 0 ? find_rows(y, phase_begin(phase)) : 0;
+      const Stencil<T> stencil{rows.data(), count, taps, 1, first, dz_ring.strip_pitch(), shape.weight_pitch()};
+      const int64_t columns = (shape.w - x + stride - 1) / stride;
+      T* const out = job.dx.row(task.image, y) + x * pitch;
+      visit_phase<T>(taps, [&](auto width) HWY_ATTR {
+        each_strip([&](const auto& strip) HWY_ATTR {
+          const PutGradient put{strip, out + strip.begin, stride * pitch, next_row, job.accumulate_dx};
+          put_columns<width, 1>(strip, stencil, 0, columns, hn::Zero(strip.d), put);
+        });
       });
     }
   }
@@ -248,11 +263,11 @@ struct BackwardTask {
 
   void write_partials() {
     const int64_t count = shape.taps() + 1;
-    T* const out = job.partials + (task.image * shape.bands + task.band) * count * shape.c;
+    T* const out = job.partials + task.part * count * shape.c;
     each_strip([&](const auto& strip) HWY_ATTR {
-      const T* own = sums + strip.index * count * kLanes;
-      const int64_t lanes = static_cast<int64_t>(hn::Lanes(strip.d));
-      for (int64_t i = 0; i < count; ++i) std::copy_n(own + i * lanes, strip.used, out + i * shape.c + strip.begin);
+      const T* own = sums + strip.index * sums_pitch();
+      for (int64_t i = 0; i < count; ++i)
+        std::copy_n(own + i * strip.kLanes, strip.used, out + i * shape.c + strip.begin);
     });
   }
 
@@ -261,8 +276,8 @@ struct BackwardTask {
   const cpu::DepthwiseTask task;
   const int64_t strips;
   RowRing<T> y_ring, dz_ring;
-  T *sums, *zeros;
-  std::vector<const T*> y_rows_of;
+  T* sums;
+  std::vector<const T*> y_rows, strip_rows;  // what the kernel's rows meet, in the first strip and in one strip
   std::vector<StencilRow<T>> rows;
 };
 
@@ -295,7 +310,7 @@ void run_task(const cpu::DepthwiseBackward<double>& job, int64_t task) {
 // The tasks' partial sums, added up in the order of the tasks.
 template <class T>
 void add_partials(const std::vector<T>& partials, const cpu::DepthwiseShape& shape, const Conv2dGradients& gradients) {
-  const int64_t taps = shape.taps(), count = (taps + 1) * shape.c, tiles = shape.n * shape.bands;
+  const int64_t taps = shape.taps(), count = (taps + 1) * shape.c, tiles = shape.parts();
   T* const dweight = gradients.dweight ? gradients.dweight->data<T>() : nullptr;
   T* const dbias = gradients.dbias ? gradients.dbias->data<T>() : nullptr;
   parallel_chunks(count, 256, [&](int64_t begin, int64_t end) {
@@ -315,7 +330,7 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
               const Conv2dProblem& problem, const Conv2dGradients& gradients) {
   const cpu::DepthwiseShape shape(x.shape(), weight.shape(), problem, dz.dy.shape());
   const bool sums_wanted = gradients.dweight || gradients.dbias;
-  std::vector<T> partials(sums_wanted ? static_cast<size_t>(shape.n * shape.bands * (shape.taps() + 1) * shape.c) : 0);
+  std::vector<T> partials(sums_wanted ? static_cast<size_t>(shape.parts() * (shape.taps() + 1) * shape.c) : 0);
   if (!dz.dy.empty() && !x.empty()) {
     const std::vector<T> taps = cpu::pack_taps<T>(weight, shape, cpu::taps_by_phase(shape));
     const cpu::DepthwiseBackward<T> job{shape,

@@ -35,72 +35,87 @@ HWY_BEFORE_NAMESPACE();
 namespace ghost {
 namespace HWY_NAMESPACE {
 
-// Mean and squared deviations of one strip over the rows seen so far (Chan et al., 1983). Sums are taken around the
-// mean so far, or around one of the first row's own values, so they do not cancel.
-template <class D>
+// Mean and squared deviations of one strip. The sums are taken around `pivot`, which is first one of the values and,
+// from the second row on, the first row's mean: then the mean's distance to the pivot is at most the square root of the
+// number of rows times the standard deviation, so nothing cancels.
+template <class V>
 struct StripMoments {
-  using V = hn::Vec<D>;
-  using T = hn::TFromD<D>;
-  HWY_INLINE StripMoments(D tag, V around) : d(tag), pivot(around), sum(hn::Zero(tag)), squares(hn::Zero(tag)) {}
   HWY_INLINE void add(V value) {
     const V deviation = hn::Sub(value, pivot);
     sum = hn::Add(sum, deviation);
     squares = hn::MulAdd(deviation, deviation, squares);
   }
-  // Joins `count` values added since with `before` values of which mean and m2 tell.
-  HWY_INLINE void join(int64_t count, int64_t before, T* mean, T* m2) const {
-    const double n = static_cast<double>(count), all = static_cast<double>(count + before);
-    const V shift = hn::Mul(sum, constant(d, 1 / n));
-    const V own = hn::Max(hn::Zero(d), hn::NegMulAdd(sum, shift, squares)), own_mean = hn::Add(pivot, shift);
-    if (before == 0) {
-      hn::Store(own_mean, d, mean);
-      hn::Store(own, d, m2);
-      return;
-    }
-    const V old = hn::Load(d, mean), delta = hn::Sub(own_mean, old);
-    hn::Store(hn::MulAdd(delta, constant(d, n / all), old), d, mean);
-    const V between = hn::Mul(hn::Mul(delta, delta), constant(d, n * static_cast<double>(before) / all));
-    hn::Store(hn::Add(hn::Add(hn::Load(d, m2), own), between), d, m2);
-  }
-  D d;
   V pivot, sum, squares;
 };
 
-template <class D>
-struct PutOutput {
-  HWY_INLINE void operator()(int64_t column, hn::Vec<D> sum) const { strip.store(sum, z + column * pitch); }
-  Strip<D> strip;
-  hn::TFromD<D>* z;
-  int64_t pitch;
+// The moments of a task's strips, in memory.
+template <class T>
+struct TaskMoments {
+  static int64_t elements(int64_t strips) { return 3 * strips * kStripLanes<T>; }
+  TaskMoments(T* memory, int64_t strips)
+      : pivots(memory), sums(pivots + strips * kStripLanes<T>), squares(sums + strips * kStripLanes<T>) {
+    std::fill_n(memory, elements(strips), T(0));
+  }
+  template <class D>
+  HWY_INLINE void add(D d, int64_t index, const StripMoments<hn::Vec<D>>& part) const {
+    T *const sum = sums + index * kStripLanes<T>, *const square = squares + index * kStripLanes<T>;
+    hn::Store(hn::Add(hn::Load(d, sum), part.sum), d, sum);
+    hn::Store(hn::Add(hn::Load(d, square), part.squares), d, square);
+  }
+  // Makes the mean of the `count` values so far the pivot.
+  template <class D>
+  HWY_INLINE void recenter(D d, int64_t index, int64_t count) const {
+    T *const pivot = pivots + index * kStripLanes<T>, *const sum = sums + index * kStripLanes<T>;
+    T* const square = squares + index * kStripLanes<T>;
+    const auto total = hn::Load(d, sum), shift = hn::Mul(total, constant(d, 1 / static_cast<double>(count)));
+    hn::Store(hn::Max(hn::NegMulAdd(total, shift, hn::Load(d, square)), hn::Zero(d)), d, square);
+    hn::Store(hn::Add(hn::Load(d, pivot), shift), d, pivot);
+    hn::Store(hn::Zero(d), d, sum);
+  }
+  T *pivots, *sums, *squares;
 };
 
-template <class D>
+template <int kStride, class D, bool kWhole>
+struct PutOutput {
+  using T = hn::TFromD<D>;
+  HWY_INLINE void operator()(int64_t column, hn::Vec<D> sum) const {
+    strip.store(sum, z + column * pitch);
+    hwy::Prefetch(next_z + column * pitch);
+    unrolled<kStride * kStride>([&](auto i) GHOST_UNROLLED {
+      hwy::Prefetch(next_x + (i / kStride) * x_row + (column * kStride + i % kStride) * x_pitch);
+    });
+  }
+  Strip<D, kWhole> strip;
+  T* z;
+  int64_t pitch;
+  // What the next row will read and write is fetched meanwhile, a little with each output: memory works while the
+  // stencil computes.
+  const T *next_z, *next_x;
+  int64_t x_row, x_pitch;
+};
+
+template <int kStride, class D, bool kWhole>
 struct PutCounted {
   HWY_INLINE void operator()(int64_t column, hn::Vec<D> sum) {
     output(column, sum);
     moments.add(sum);
   }
-  PutOutput<D> output;
-  StripMoments<D> moments;
+  PutOutput<kStride, D, kWhole> output;
+  StripMoments<hn::Vec<D>> moments;
 };
 
 template <class T>
 struct ForwardTask {
-  static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
-
   ForwardTask(const cpu::DepthwiseForward<T>& job, int64_t index)
       : job(job),
         shape(job.shape),
         task(shape, index),
-        strips((task.channel_end - task.channel_begin + kLanes - 1) / kLanes) {
-    const int64_t columns = std::max(shape.left + shape.w, (shape.ow - 1) * shape.stride + shape.kw);
-    const int64_t ring_elements = strips * shape.kh * columns * kLanes, zero_elements = columns * kLanes;
-    T* memory = scratch<T>(0, ring_elements + zero_elements + 2 * strips * kLanes);
-    ring = {memory, shape.kh, columns, shape.left, kLanes, 0};
-    ring.clear(strips);
-    zeros = std::fill_n(memory + ring_elements, zero_elements, T(0)) - zero_elements;
-    means = zeros + zero_elements;
-    squares = means + strips * kLanes;
+        strips((task.channel_end - task.channel_begin + kStripLanes<T> - 1) / kStripLanes<T>),
+        ring{nullptr, shape.kh, (shape.ow - 1) * shape.stride + shape.kw, -shape.left},
+        memory(scratch<T>(0, ring.elements(strips) + TaskMoments<T>::elements(strips))),
+        moments(memory + ring.elements(strips), strips) {
+    ring.data = memory;
+    std::fill_n(memory, ring.elements(strips), T(0));
     rows.resize(static_cast<size_t>(shape.kh));
   }
 
@@ -109,52 +124,76 @@ struct ForwardTask {
     for (int64_t row = task.row_begin; row < task.row_end; ++row) {
       const int64_t above = row * shape.stride - shape.top;
       load_rows(std::max(ring.next, above), std::min(above + shape.kh, shape.h));
-      for_each_strip<T>(task.channel_begin, task.channel_end,
-                        [&](const auto& strip) HWY_ATTR { write_row(strip, row, above); });
+      write_row(row, above);
+      if (job.moments && row == task.row_begin) recenter(shape.ow);
     }
-    if (job.moments)
-      job.moments->set(task.image * shape.bands + task.band, task.channel_begin, task.channel_end, means, squares,
-                       (task.row_end - task.row_begin) * shape.ow);
+    if (!job.moments) return;
+    const int64_t count = (task.row_end - task.row_begin) * shape.ow;
+    recenter(count);
+    job.moments->set(task.part, task.channel_begin, task.channel_end, moments.pivots, moments.squares, count);
   }
 
-  HWY_INLINE void load_rows(int64_t begin, int64_t end) {
+  template <class Body>
+  HWY_INLINE void each_strip(const Body& body) const {
+    for_each_strip<T>(task.channel_begin, task.channel_end, body);
+  }
+
+  void recenter(int64_t count) const {
+    each_strip([&](const auto& strip) HWY_ATTR { moments.recenter(strip.d, strip.index, count); });
+  }
+
+  void load_rows(int64_t begin, int64_t end) {
     for (int64_t y = begin; y < end; ++y) {
-      const T* from = job.x.row(task.image, y);
-      for_each_strip<T>(task.channel_begin, task.channel_end, [&](const auto& strip) HWY_ATTR {
-        load_epilogue_row(strip, job.epilogue, task.image, from, job.x.pitch, shape.w,
-                          ring.row(strip.index, y, static_cast<int64_t>(hn::Lanes(strip.d))));
+      const T* const from = job.x.row(task.image, y);
+      ring.fill(task, y, shape.w, [&](const auto& strip, int64_t column, int64_t count, T* to) HWY_ATTR {
+        load_epilogue(strip, job.epilogue, task.image, from + column * job.x.pitch, job.x.pitch, count, to);
       });
     }
     ring.next = std::max(ring.next, end);
   }
 
-  template <class D>
-  HWY_INLINE void write_row(const Strip<D>& strip, int64_t row, int64_t above) {
-    const D d;
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), tap_pitch = shape.weight_pitch();
+  void write_row(int64_t row, int64_t above) {
+    const Stencil<T> stencil{rows.data(),         shape.kh, shape.kw, shape.stride, 0, ring.strip_pitch(),
+                             shape.weight_pitch()};
     for (int64_t r = 0; r < shape.kh; ++r) {
       const bool inside = above + r >= 0 && above + r < shape.h;
-      rows[static_cast<size_t>(r)] = {inside ? ring.row(strip.index, above + r, lanes) - shape.left * lanes : zeros,
-                                      job.taps + r * shape.kw * tap_pitch + strip.begin};
+      rows[static_cast<size_t>(r)] = {inside ? ring.row(above + r) : ring.zero_row(),
+                                      job.taps + r * shape.kw * shape.weight_pitch() + task.channel_begin};
     }
-    const auto bias = strip.channels(job.bias, 0);
-    T* const z = job.z.row(task.image, row) + strip.begin;
-    const StencilSize size{shape.kh, shape.kw, shape.stride, tap_pitch};
-    T *const mean = means + strip.index * kLanes, *const m2 = squares + strip.index * kLanes;
-    visit_stencil(shape.kw, shape.stride, [&](auto kw, auto stride) HWY_ATTR {
-      if (!job.moments) {
-        stencil_row<kw, stride>(d, rows.data(), size, shape.ow, bias, PutOutput<D>{strip, z, job.z.pitch});
-        return;
-      }
-      hn::Vec<D> pivot = bias;
-      if (row == task.row_begin)
-        stencil_block<kw, stride, 1>(d, rows.data(), size, shape.ow / 2, &pivot);
-      else
-        pivot = hn::Load(d, mean);
-      const PutCounted<D> start{{strip, z, job.z.pitch}, StripMoments<D>(d, pivot)};
-      const PutCounted<D> done = stencil_row<kw, stride>(d, rows.data(), size, shape.ow, bias, start);
-      done.moments.join(shape.ow, (row - task.row_begin) * shape.ow, mean, m2);
+    T* const z = job.z.row(task.image, row);
+    const T* const next_z = z + (row + 1 < shape.oh ? shape.ow * job.z.pitch : 0);
+    const T* const next_x = job.x.row(task.image, std::clamp<int64_t>(above + shape.kh, 0, shape.h - 1));
+    visit_stencil<T>(shape.kw, shape.stride, [&](auto kw, auto stride) HWY_ATTR {
+      if (job.moments && row == task.row_begin) choose_pivots<kw, stride>(stencil);
+      each_strip([&](const auto& strip) HWY_ATTR { write_columns<kw, stride>(strip, stencil, z, next_z, next_x); });
     });
+  }
+
+  template <int kWidth, int kStride>
+  HWY_INLINE void choose_pivots(const Stencil<T>& stencil) const {
+    each_strip([&](const auto& strip) HWY_ATTR {
+      auto pivot = strip.channels(job.bias, 0);
+      stencil_block<kWidth, kStride, 1>(strip, stencil, shape.ow / 2, &pivot);
+      hn::Store(pivot, strip.d, moments.pivots + strip.index * kStripLanes<T>);
+    });
+  }
+
+  template <int kWidth, int kStride, class D, bool kWhole>
+  HWY_INLINE void write_columns(const Strip<D, kWhole>& strip, const Stencil<T>& stencil, T* z, const T* next_z,
+                                const T* next_x) const {
+    const D d;
+    const auto bias = strip.channels(job.bias, 0), zero = hn::Zero(d);
+    const PutOutput<kStride, D, kWhole> output{
+        strip,      z + strip.begin, job.z.pitch, next_z + strip.begin, next_x + strip.begin, shape.w * job.x.pitch,
+        job.x.pitch};
+    if (!job.moments) {
+      put_columns<kWidth, kStride>(strip, stencil, 0, shape.ow, bias, output);
+      return;
+    }
+    const auto pivot = hn::Load(d, moments.pivots + strip.index * kStripLanes<T>);
+    const PutCounted<kStride, D, kWhole> start{output, {pivot, zero, zero}};
+    const auto done = put_columns<kWidth, kStride>(strip, stencil, 0, shape.ow, bias, start);
+    moments.add(d, strip.index, done.moments);
   }
 
   const cpu::DepthwiseForward<T>& job;
@@ -162,7 +201,8 @@ struct ForwardTask {
   const cpu::DepthwiseTask task;
   const int64_t strips;
   RowRing<T> ring;
-  T *zeros, *means, *squares;
+  T* const memory;
+  const TaskMoments<T> moments;
   std::vector<StencilRow<T>> rows;
 };
 
@@ -196,7 +236,7 @@ template <class T>
 void forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
              const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
   const cpu::DepthwiseShape shape(x.shape(), weight.shape(), problem, z.shape());
-  cpu::MomentTiles<T> tiles(moments ? shape.n * shape.bands : 0, shape.c);
+  cpu::MomentTiles<T> tiles(moments ? shape.parts() : 0, shape.c);
   if (!z.empty()) {
     const std::vector<T> taps = cpu::pack_taps<T>(weight, shape, cpu::taps_in_order(shape));
     const cpu::DepthwiseForward<T> job{shape,

@@ -13,9 +13,10 @@ namespace ghost::cpu {
 // Sizes of one problem with multiplier 1, and its tasks: (image, band of output rows, group of channels). The cut
 // depends on the problem alone.
 struct DepthwiseShape {
-  static constexpr int64_t kGroup = 64;  // channels of a task: its rows stay in the first-level cache
   static constexpr int64_t kWantedTasks = 16;
-  static constexpr int64_t kLanePad = 16;  // no vector is longer, in elements
+  static constexpr int64_t kLeastGroup = 64;
+  static constexpr int64_t kRowElements = 64 << 10;  // of the kh rows that a task keeps, so that they stay in cache
+  static constexpr int64_t kLanePad = 16;            // no vector is longer, in elements
 
   DepthwiseShape(const Shape& x, const Shape& weight, const Conv2dProblem& problem, const Shape& z)
       : n(x[0]),
@@ -29,29 +30,34 @@ struct DepthwiseShape {
         stride(problem.stride),
         top(problem.padding.top),
         left(problem.padding.left) {
-    groups = (c + kGroup - 1) / kGroup;
+    // As many channels as fit, since memory likes long runs; fewer where there are too few images for all threads.
+    const int64_t fitting = kRowElements / std::max<int64_t>(kh * w, 1);
+    const int64_t sharing = c * std::max<int64_t>(n, 1) / kWantedTasks;
+    group = std::max(std::min(fitting, sharing) / kLeastGroup, int64_t{1}) * kLeastGroup;
+    groups = (c + group - 1) / group;
     const int64_t units = std::max<int64_t>(n * groups, 1);
     const int64_t wanted = (kWantedTasks + units - 1) / units;
     band = std::max<int64_t>(8, (oh + wanted - 1) / wanted);
     bands = (oh + band - 1) / band;
   }
   int64_t taps() const { return kh * kw; }
-  int64_t tasks() const { return n * bands * groups; }
+  int64_t tasks() const { return parts() * groups; }
+  int64_t parts() const { return n * bands; }  // tasks that share a channel
   int64_t weight_pitch() const { return (c + kLanePad - 1) / kLanePad * kLanePad + kLanePad; }
 
   int64_t n, h, w, c, oh, ow, kh, kw, stride, top, left;
-  int64_t groups, band, bands;
+  int64_t group, groups, band, bands;
 };
 
 struct DepthwiseTask {
   DepthwiseTask(const DepthwiseShape& shape, int64_t task)
-      : image(task / (shape.bands * shape.groups)),
-        band(task / shape.groups % shape.bands),
-        channel_begin(task % shape.groups * DepthwiseShape::kGroup),
-        channel_end(std::min(channel_begin + DepthwiseShape::kGroup, shape.c)),
-        row_begin(band * shape.band),
+      : part(task / shape.groups),
+        image(part / shape.bands),
+        channel_begin(task % shape.groups * shape.group),
+        channel_end(std::min(channel_begin + shape.group, shape.c)),
+        row_begin(part % shape.bands * shape.band),
         row_end(std::min(row_begin + shape.band, shape.oh)) {}
-  int64_t image, band, channel_begin, channel_end, row_begin, row_end;
+  int64_t part, image, channel_begin, channel_end, row_begin, row_end;
 };
 
 // The order of taps for the forward pass: as in the weight.
