@@ -96,6 +96,7 @@ TEST_P(PipelineTest, ErrorsArriveAtTheirBatch) {
     EXPECT_GE(squares.pipeline.next(), 0);
     for (int again = 0; again < 2; ++again)
       EXPECT_NE(error_message(ErrorKind::kData, [&] { squares.pipeline.next(); }).find("8 is bad"), std::string::npos);
+    squares.pipeline.cancel();  // no thread reads them now
     squares.bad_item = squares.bad_batch = -1;
     squares.pipeline.start(0, 40, 4);
     EXPECT_EQ(squares.drain(0, 40), squares_plus_one(0, 40));
