@@ -5,8 +5,6 @@
 #include <memory>
 
 #include "apps/verbs.h"
-#include "core/allocator.h"
-#include "layers/layer_scope.h"
 #include "train/log.h"
 #include "train/weights.h"
 
@@ -56,14 +54,11 @@ int run(const Options& options) {
   }
   GHOST_CHECK(!options.subject.empty(), "info needs a model, a config or weights; --list names all models");
   const Subject subject = open_subject(options);
-  subject.model->set_training(false);
   const int64_t size = subject.card.input.size;
-  const NoGradScope no_grad;
-  const LayerTrace trace;
-  subject.model->forward(Variable(Tensor::zeros({1, size, size, 3})));
+  const std::vector<LayerRecord> layers = trace_layers(*subject.model, size);
   int64_t activations = 0;
   log.line(fmt::format("{:<40} {:<36} {:<20} {:>10} {:>12}", "layer", "kind", "output", "parameters", "MACs"));
-  for (const LayerRecord& layer : trace.records()) {
+  for (const LayerRecord& layer : layers) {
     log.line(fmt::format("{:<40} {:<36} {:<20} {:>10} {:>12}", layer.name, layer.kind, str(layer.output),
                          layer.parameters, layer.macs));
     if (layer.macs > 0) activations += layer.output.numel();
@@ -71,7 +66,7 @@ int run(const Options& options) {
   const ModelConfig& model = subject.card.model;
   log.line(fmt::format("{} width {}, {}, {} classes, input {}x{}: {} parameters, {} MACs", model.name, model.width,
                        model.flavour, subject.card.classes.size(), size, size, subject.model->parameter_count(),
-                       trace.total_macs()));
+                       total_macs(layers)));
   log.line(
       fmt::format("activations saved for training: {:.1f} MB for a batch of {} (one raw map per convolution, float32)",
                   static_cast<double>(activations * 4 * options.batch) / 1e6, options.batch));

@@ -22,6 +22,8 @@ class AtomicFile {
 
   void write(const void* data, size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  // Where the bytes written so far can be read, until commit().
+  const std::string& temporary_path() const { return temporary_; }
   // Call once, last.
   void commit();
 

@@ -228,7 +228,8 @@ Tensor SafetensorsReader::read(const std::string& name) const {
 }
 
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata,
+                       const std::function<void(const std::string& file)>& check) {
   Json header = Json::object(), sums = Json::object();
   std::vector<Tensor> dense;
   int64_t place = 0;
@@ -259,6 +260,7 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
   file.write(text.data(), text.size());
   for (const Tensor& tensor : dense)
     file.write(tensor.raw_data(), static_cast<size_t>(tensor.numel() * size_of(tensor.dtype())));
+  if (check) check(file.temporary_path());
   file.commit();
 }
 

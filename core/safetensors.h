@@ -7,6 +7,7 @@
 // free-text metadata, so other readers open them as usual.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -56,8 +57,9 @@ class SafetensorsReader {
 };
 
 // Writes all or nothing (core/atomic_file.h). Names are unique and not empty; tensors may live on any device, have any
-// pitch.
+// pitch. check(file) may read the whole file back before it gets its name; what it throws leaves the old one.
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+                       const std::map<std::string, std::string>& metadata = {},
+                       const std::function<void(const std::string& file)>& check = {});
 
 }  // namespace ghost

@@ -43,9 +43,9 @@ void require_finite_feature(const Feature& feature, const std::string& layer) {
 LayerTrace::LayerTrace() : outer_(std::exchange(active_trace, this)) {}
 LayerTrace::~LayerTrace() { active_trace = outer_; }
 
-int64_t LayerTrace::total_macs() const {
+int64_t total_macs(const std::vector<LayerRecord>& layers) {
   int64_t total = 0;
-  for (const LayerRecord& record : records_) total += record.macs;
+  for (const LayerRecord& layer : layers) total += layer.macs;
   return total;
 }
 

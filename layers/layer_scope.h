@@ -29,13 +29,14 @@ class LayerTrace {
   LayerTrace(const LayerTrace&) = delete;
   LayerTrace& operator=(const LayerTrace&) = delete;
   const std::vector<LayerRecord>& records() const { return records_; }
-  int64_t total_macs() const;
 
  private:
   friend void layer_done(const Module& module, const Feature& output, int64_t macs);
   std::vector<LayerRecord> records_;
   LayerTrace* outer_;
 };
+
+int64_t total_macs(const std::vector<LayerRecord>& layers);
 
 // While one lives, every layer's output on this thread is searched for NaN and infinity; the first one throws
 // kNonFinite with its place and the layer's path. Slow: it reads all maps on the host. For finding where a bad loss

@@ -27,7 +27,8 @@ step "5/6 evaluation and export"
 step "6/6 prediction"
 pictures=()
 for class in sneaker coat bag; do
-  pictures+=("$(ls -d build/fashion-mnist/val/$class/* | head -n 1)")
+  of_class=(build/fashion-mnist/val/"$class"/*)
+  pictures+=("${of_class[0]}")
 done
 "$ghosttrain" predict "$run/ghostnet_fashion_mnist.safetensors" "${pictures[@]}" --out "$run/predictions"
 printf '\nDone. Look at %s (metrics.csv, plots/, predictions/).\nYour own pictures: ghosttrain train configs/image_folder.yaml data.train=... data.val=...\n' "$run"

@@ -11,7 +11,6 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "kernels/gemm.h"
-#include "layers/layer_scope.h"
 #include "losses/cross_entropy.h"
 #include "train/optimizer.h"
 
@@ -39,19 +38,14 @@ int64_t page_faults() {
 // One input and one output map per convolution; the output of the layer before is the input, as the trace has them in
 // order.
 WorkPerImage work_of(Classifier& model, int64_t size) {
-  const NoGradScope no_grad;
-  const LayerTrace trace;
-  model.set_training(false);
-  model.forward(Variable(Tensor::zeros({1, size, size, 3})));
-  double maps = static_cast<double>(size * size * 3);
-  double in = maps, moved = 0, weights = 0;
-  for (const LayerRecord& layer : trace.records()) {
+  const std::vector<LayerRecord> layers = trace_layers(model, size);
+  double in = static_cast<double>(size * size * 3), moved = 0;
+  for (const LayerRecord& layer : layers) {
     const double out = static_cast<double>(layer.output.numel());
     if (layer.macs > 0) moved += in + out;
-    weights += static_cast<double>(layer.parameters);
     in = out;
   }
-  const double flops = 2 * static_cast<double>(trace.total_macs());
+  const double flops = 2 * static_cast<double>(total_macs(layers));
   return {3 * flops, 4 * 3 * moved, flops, 4 * moved};
 }
 
@@ -122,10 +116,7 @@ BenchResult run_bench(const BenchOptions& options) {
   BenchResult result;
   result.machine = measure_machine();
   Stepper stepper(options);
-  {
-    const std::unique_ptr<Classifier> probe = make_model(options.model);
-    result.work = work_of(*probe, options.size);
-  }
+  result.work = work_of(*stepper.model, options.size);
   for (int i = 0; i < 3; ++i) stepper.step();
   reset_peak(options.device);
   const int64_t allocations = memory_stats(options.device).system_allocations, faults = page_faults(),

@@ -11,9 +11,7 @@ namespace {
 // Adds one picture's row of logits. Double arithmetic: the sum does not depend on the batch size by more than the last
 // digits.
 void add_row(ClassifierMetrics& metrics, const float* logits, int64_t label) {
-  const float peak = *std::max_element(logits, logits + metrics.classes);
-  double sum = 0;
-  for (int64_t k = 0; k < metrics.classes; ++k) sum += std::exp(static_cast<double>(logits[k]) - peak);
+  const auto [peak, sum] = softmax_sum(logits, metrics.classes);
   metrics.loss += std::log(sum) + peak - logits[label];
   const std::vector<int64_t> best = top_classes(logits, metrics.classes, 5);
   metrics.top1 += best[0] == label;
@@ -23,6 +21,13 @@ void add_row(ClassifierMetrics& metrics, const float* logits, int64_t label) {
 }
 
 }  // namespace
+
+SoftmaxSum softmax_sum(const float* values, int64_t classes) {
+  const float peak = *std::max_element(values, values + classes);
+  double sum = 0;
+  for (int64_t k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(values[k]) - peak);
+  return {peak, sum};
+}
 
 std::vector<int64_t> top_classes(const float* values, int64_t classes, int64_t count) {
   std::vector<int64_t> order(static_cast<size_t>(classes));

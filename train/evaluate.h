@@ -28,6 +28,13 @@ struct ClassifierMetrics {
 ClassifierMetrics evaluate_classifier(Classifier& model, Loader& loader, const Device& device,
                                       const std::function<void(int64_t, int64_t)>& progress = {});
 
+// sum_k exp(values[k] - peak), peak the largest: the softmax of k is exp(values[k] - peak) / sum.
+struct SoftmaxSum {
+  float peak;
+  double sum;
+};
+SoftmaxSum softmax_sum(const float* values, int64_t classes);
+
 // Indices of the `count` largest of `classes` values, largest first; equal values by index.
 std::vector<int64_t> top_classes(const float* values, int64_t classes, int64_t count);
 

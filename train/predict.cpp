@@ -39,9 +39,7 @@ void load_batch(std::vector<Prediction>& predictions, int64_t first, const Prepr
 
 void take_answers(Prediction& prediction, const float* logits, int64_t classes, int64_t top) {
   if (!prediction.error.empty()) return;
-  const float peak = *std::max_element(logits, logits + classes);
-  double sum = 0;
-  for (int64_t k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(logits[k]) - peak);
+  const auto [peak, sum] = softmax_sum(logits, classes);
   for (const int64_t k : top_classes(logits, classes, top))
     prediction.top.emplace_back(k, static_cast<float>(std::exp(static_cast<double>(logits[k]) - peak) / sum));
 }

@@ -1,24 +1,10 @@
 #include <fmt/format.h>
 
 #include "core/parallel.h"
-#include "layers/layer_scope.h"
 #include "train/classify_data.h"
 #include "train/trainer.h"
 
 namespace ghost {
-namespace {
-
-int64_t count_macs(Classifier& model, int64_t size) {
-  const NoGradScope no_grad;
-  const LayerTrace trace;
-  model.set_training(false);
-  model.forward(Variable(Tensor::zeros({1, size, size, 3})));
-  model.set_training(true);
-  return trace.total_macs();
-}
-
-}  // namespace
-
 Run::Run(const Config& run_config, bool resuming) : config(run_config), device(Device::parse(run_config.device)) {
   GHOST_CHECK(!config.data.train.empty(),
               "data.train is not set: a folder with one folder of pictures per class is needed");
@@ -36,7 +22,7 @@ Run::Run(const Config& run_config, bool resuming) : config(run_config), device(D
     const SafetensorsReader file(config.model.weights);
     weights_report = load_weights(*model, file, weights_prefix(file), config.model.replace_head).summary();
   }
-  macs = count_macs(*model, config.input.size);
+  macs = total_macs(trace_layers(*model, config.input.size));
   model->to(device);
   optimizer = std::make_unique<Optimizer>(*model, config.optimizer);
   if (config.ema.decay > 0) ema = std::make_unique<Ema>(*model, config.ema.decay);

@@ -59,10 +59,10 @@ std::string resolve(const std::string& path) {
              "the run has not saved yet");
 }
 
-void check_read_back(const std::string& path, const std::vector<NamedTensor>& tensors) {
-  const SafetensorsReader file(path);
+void check_read_back(const std::string& file, const std::vector<NamedTensor>& tensors, const std::string& path) {
+  const SafetensorsReader reader(file);
   for (const NamedTensor& tensor : tensors)
-    GHOST_CHECK_AS(kDisk, file.read(tensor.name).to_vector() == tensor.tensor.to_vector(), path, ": tensor '",
+    GHOST_CHECK_AS(kDisk, reader.read(tensor.name).to_vector() == tensor.tensor.to_vector(), path, ": tensor '",
                    tensor.name, "' does not read back as it was written; the disk may be failing");
 }
 
@@ -183,15 +183,8 @@ void require_all_finite(const std::vector<NamedTensor>& tensors, const std::stri
 void save_weights(const std::string& path, Module& module, const ModelCard& card) {
   const std::vector<NamedTensor> tensors = module.state();
   require_all_finite(tensors, path);
-  const std::string candidate = path + ".unchecked";
-  write_safetensors(candidate, tensors, to_metadata(card));
-  try {
-    check_read_back(candidate, tensors);
-    fs::rename(candidate, path);
-  } catch (...) {
-    fs::remove(candidate);
-    throw;
-  }
+  write_safetensors(path, tensors, to_metadata(card),
+                    [&](const std::string& file) { check_read_back(file, tensors, path); });
 }
 
 LoadedModel load_model(const std::string& path, const Device& device) {

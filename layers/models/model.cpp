@@ -74,6 +74,17 @@ std::vector<std::string> model_names() {
   return names;
 }
 
+std::vector<LayerRecord> trace_layers(Classifier& model, int64_t size) {
+  const NoGradScope no_grad;
+  const LayerTrace trace;
+  const bool was_training = model.training();
+  model.set_training(false);
+  const TensorOptions like = model.parameters().front().variable.value().options();
+  model.forward(Variable(Tensor::zeros({1, size, size, model.options().in_channels}, like)));
+  model.set_training(was_training);
+  return trace.records();
+}
+
 int64_t make_divisible(double value, int64_t divisor) {
   const int64_t nearest = static_cast<int64_t>(value + static_cast<double>(divisor) / 2) / divisor * divisor;
   const int64_t result = std::max(divisor, nearest);

@@ -9,6 +9,7 @@
 
 #include "kernels/feature.h"
 #include "layers/ghost_module.h"
+#include "layers/layer_scope.h"
 
 namespace ghost {
 
@@ -59,6 +60,9 @@ class Classifier : public Module {
 // unknown name or an option out of range.
 std::unique_ptr<Classifier> make_model(const ModelOptions& options);
 std::vector<std::string> model_names();
+
+// The layers of one pass over one picture of zeros, size x size, in inference mode; the model's mode is put back.
+std::vector<LayerRecord> trace_layers(Classifier& model, int64_t size);
 
 // The channel count nearest to `value` that `divisor` divides, at least `divisor` and not under 0.9 value.
 int64_t make_divisible(double value, int64_t divisor);

@@ -8,25 +8,15 @@
 #include "kernels/conv2d.h"
 #include "kernels/depthwise_conv2d.h"
 #include "tests/support/expect.h"
+#include "tests/support/random_tensor.h"
 
 namespace ghost {
 namespace {
 
-constexpr Activation kAll[] = {Activation::kNone,
-                               Activation::kRelu,
-                               Activation::kRelu6,
-                               Activation::kLeakyRelu,
-                               Activation::kSigmoid,
-                               Activation::kHardSigmoid,
-                               Activation::kHardSigmoidKeras,
-                               Activation::kHardSwish,
-                               Activation::kSwish,
-                               Activation::kMish};
-
 // A diverged network must not look healthy: no activation may turn NaN into a number, in vectors or in their tails.
 TEST(Activation, NanStaysNan) {
   constexpr int64_t kChannels = 37;
-  for (const Activation activation : kAll)
+  for (const Activation activation : test::kActivations)
     for (int64_t place = 0; place < kChannels; ++place) {
       Tensor x = Tensor::full({1, 1, 1, kChannels}, 0.5);
       x.data<float>()[place] = std::numeric_limits<float>::quiet_NaN();

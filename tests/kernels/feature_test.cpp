@@ -29,16 +29,6 @@ double plain_activation(Activation activation, double x) {
   return NAN;
 }
 
-constexpr Activation kAll[] = {Activation::kNone,
-                               Activation::kRelu,
-                               Activation::kRelu6,
-                               Activation::kLeakyRelu,
-                               Activation::kSigmoid,
-                               Activation::kHardSigmoid,
-                               Activation::kHardSigmoidKeras,
-                               Activation::kHardSwish,
-                               Activation::kSwish,
-                               Activation::kMish};
 constexpr const char* kNames[] = {
     "none",       "relu",  "relu6", "leaky_relu", "sigmoid", "hard_sigmoid", "hard_sigmoid_keras",
     "hard_swish", "swish", "mish"};
@@ -104,7 +94,7 @@ void check_epilogue(const MapCase& map, Activation activation, double limit) {
 }
 
 TEST(Feature, EpilogueForwardIsTheFormula) {
-  for (const Activation activation : kAll)
+  for (const Activation activation : test::kActivations)
     for (const MapCase& map : kMaps) {
       check_epilogue<double>(map, activation, 1e-13);
       check_epilogue<float>(map, activation, 2e-6);
@@ -146,7 +136,7 @@ void check_raw_gradient(const MapCase& map, Activation activation, bool with_coe
 }
 
 TEST(Feature, RawGradientIsTheFormula) {
-  for (const Activation activation : kAll)
+  for (const Activation activation : test::kActivations)
     for (const MapCase& map : kMaps)
       for (const bool with_coefficients : {false, true})
         for (const bool in_place : {false, true}) {
@@ -192,7 +182,7 @@ TEST(Feature, ChannelsOfAnEpilogueAreViews) {
 // y's gradient is compared with differences here; the elements keep away from the activations' kinks.
 std::vector<OpCase> activation_cases() {
   std::vector<OpCase> cases;
-  for (const Activation activation : kAll)
+  for (const Activation activation : test::kActivations)
     for (const Shape& shape : {Shape{2, 3, 3, 5}, Shape{7}, Shape{1, 1, 1, 1}, Shape{3, 130}, Shape{0, 2, 2, 3}})
       cases.push_back({.name = str(kNames[static_cast<int>(activation)], '_', shape.rank(), '_', shape.numel()),
                        .inputs = {{.shape = shape,
@@ -213,7 +203,7 @@ GHOST_OP_TESTS(Activate, activation_cases());
 
 // Far from 0 every activation stays finite, in value and gradient.
 TEST(Activate, IsFiniteFarOut) {
-  for (const Activation activation : kAll) {
+  for (const Activation activation : test::kActivations) {
     const Tensor x = Tensor::from(std::vector<float>{-1e4f, -200, -89, -30, 0, 30, 89, 200, 1e4f}, {9});
     const Tensor y({9}), dx({9}), ones = Tensor::full({9}, 1);
     const Epilogue epilogue{.scale = {}, .shift = {}, .activation = activation, .gate = {}};

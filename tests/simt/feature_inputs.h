@@ -6,21 +6,11 @@
 
 #include "kernels/feature.h"
 #include "tests/simt/compare.h"
+#include "tests/support/random_tensor.h"
 
 namespace ghost::simt {
 
 inline constexpr double kLimit = 1e-5;  // relative, of float32 kernels against float64 on the CPU
-
-inline constexpr Activation kActivations[] = {Activation::kNone,
-                                              Activation::kRelu,
-                                              Activation::kRelu6,
-                                              Activation::kLeakyRelu,
-                                              Activation::kSigmoid,
-                                              Activation::kHardSigmoid,
-                                              Activation::kHardSigmoidKeras,
-                                              Activation::kHardSwish,
-                                              Activation::kSwish,
-                                              Activation::kMish};
 
 inline std::string name_of(Activation activation) {
   constexpr const char* kNames[] = {

@@ -21,7 +21,7 @@ void check_epilogue(const simt::MapCase& map, const simt::EpilogueCase& options,
 }
 
 TEST(FeatureSimt, EpilogueOfEveryActivation) {
-  for (const Activation activation : simt::kActivations)
+  for (const Activation activation : test::kActivations)
     for (const bool gated : {false, true}) check_epilogue(simt::kMaps[0], {true, activation, gated}, 7);
 }
 
@@ -73,7 +73,7 @@ void check_gradient(const simt::MapCase& map, const simt::GradientCase& options,
 }
 
 TEST(FeatureSimt, RawGradientOfEveryActivation) {
-  for (const Activation activation : simt::kActivations)
+  for (const Activation activation : test::kActivations)
     for (const bool coefficients : {false, true}) check_gradient(simt::kMaps[0], {{true, activation}, coefficients}, 8);
 }
 

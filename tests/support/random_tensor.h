@@ -5,8 +5,20 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "kernels/activation_functors.h"
 
 namespace ghost::test {
+
+inline constexpr Activation kActivations[] = {Activation::kNone,
+                                              Activation::kRelu,
+                                              Activation::kRelu6,
+                                              Activation::kLeakyRelu,
+                                              Activation::kSigmoid,
+                                              Activation::kHardSigmoid,
+                                              Activation::kHardSigmoidKeras,
+                                              Activation::kHardSwish,
+                                              Activation::kSwish,
+                                              Activation::kMish};
 
 // Uniform in [low, high), the same for every dtype and device: the values are exact in float32. Draws within 1e-2 of a
 // value in `avoid` are drawn again: there a gradient check would straddle a kink.
