@@ -10,6 +10,15 @@
 #include "data/streams.h"
 
 namespace ghost {
+namespace {
+
+std::vector<std::string> paths_of(const std::vector<Sample>& samples) {
+  std::vector<std::string> paths;
+  for (const Sample& sample : samples) paths.push_back(sample.path);
+  return paths;
+}
+
+}  // namespace
 
 std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(count));
@@ -27,7 +36,7 @@ Loader::Loader(ImageFolder data, const Preprocess& preprocess, const LoaderOptio
       options_(options),
       training_(augment.has_value()),
       next_augment_(augment.value_or(AugmentOptions{})),
-      corrupt_(data_.samples.size()),
+      pictures_(paths_of(data_.samples), {options.on_corrupt, options.cache_bytes, options.decode}),
       slots_(static_cast<size_t>(std::max(options.prefetch, 1)) + 1),
       pipeline_(
           {.workers = options.workers, .slots = static_cast<int>(slots_.size())},
@@ -41,7 +50,6 @@ Loader::Loader(ImageFolder data, const Preprocess& preprocess, const LoaderOptio
   GHOST_CHECK_AS(kData, !data_.samples.empty(), "the data set '", data_.root, "' has no pictures");
   GHOST_CHECK_AS(kData, samples_per_epoch() >= 1, "'", data_.root, "' has ", count(),
                  " training pictures, fewer than one batch of ", options.batch_size, ". Lower batch_size");
-  if (options.cache_bytes > 0) cache_.emplace(count(), options.cache_bytes);
   const int64_t n = options.batch_size, side = preprocess.size;
   for (Slot& slot : slots_) {
     slot.images = Tensor({n, side, side, 3});
@@ -81,59 +89,25 @@ const Batch* Loader::next() {
   }
 }
 
-const Image* Loader::load(int64_t sample, Image& scratch, std::shared_ptr<const Image>& kept) {
-  if (cache_) {
-    kept = cache_->find(sample);
-    if (kept) return kept.get();
-  }
-  read_image(data_.samples[static_cast<size_t>(sample)].path, scratch, options_.decode);
-  if (cache_) cache_->store(sample, scratch);
-  return &scratch;
-}
-
-// Loads a sample, or notes that it is corrupt.
-bool Loader::readable(int64_t sample, Image& scratch, std::shared_ptr<const Image>& kept, const Image*& image) {
-  std::atomic<bool>& corrupt = corrupt_[static_cast<size_t>(sample)];
-  if (corrupt.load(std::memory_order_relaxed)) return false;
-  try {
-    image = load(sample, scratch, kept);
-    return true;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kData || options_.on_corrupt == OnCorrupt::kError) throw;
-    if (corrupt.exchange(true)) return false;
-    std::lock_guard lock(report_mutex_);
-    messages_.push_back(error.message());
-    ++corrupt_count_;
-    return false;
-  }
-}
-
 void Loader::make_sample(Slot& slot, int64_t position, int64_t place) {
   thread_local Image decoded, resized;
-  std::shared_ptr<const Image> kept;
-  const Image* image = nullptr;
   const int64_t wanted = training_ ? order_[static_cast<size_t>(position)] : position;
-  int64_t sample = wanted, tries = training_ ? count() : 1;
-  while (tries > 0 && !readable(sample, decoded, kept, image)) {
-    sample = (sample + 1) % count();
-    --tries;
-  }
-  if (sample != wanted || image == nullptr) slot.skipped.fetch_add(1, std::memory_order_relaxed);
-  if (image == nullptr) {
+  const PictureSource::Picture picture = pictures_.take(wanted, training_, decoded);
+  if (picture.sample != wanted) slot.skipped.fetch_add(1, std::memory_order_relaxed);
+  slot.samples[static_cast<size_t>(place)] = picture.sample;
+  if (picture.image == nullptr) {
     GHOST_CHECK_AS(kData, !training_, "none of the ", count(), " pictures of '", data_.root, "' can be read");
-    slot.samples[static_cast<size_t>(place)] = -1;
     return;
   }
   float* out = slot.images.data<float>() + place * preprocess_.size * preprocess_.size * 3;
   if (training_) {
     Rng rng(options_.seed, stream_id(kAugmentStream, static_cast<uint64_t>(epoch_), static_cast<uint64_t>(wanted)));
-    augment(*image, preprocess_, augment_, rng, resized, out);
+    augment(*picture.image, preprocess_, augment_, rng, resized, out);
   } else {
-    resize_and_crop(*image, preprocess_, resized);
+    resize_and_crop(*picture.image, preprocess_, resized);
     normalize(resized, preprocess_, out);
   }
-  slot.samples[static_cast<size_t>(place)] = sample;
-  slot.labels.data<int64_t>()[place] = data_.samples[static_cast<size_t>(sample)].label;
+  slot.labels.data<int64_t>()[place] = data_.samples[static_cast<size_t>(picture.sample)].label;
 }
 
 // Closes the gaps that corrupt pictures of an evaluation left.
@@ -170,16 +144,6 @@ void Loader::finish_batch(Slot& slot, int64_t first, int64_t places) {
   batch.mix = mix_batch(slot.images.data<float>(), n, preprocess_.size, preprocess_.size, augment_, rng);
   std::reverse_copy(slot.labels.data<int64_t>(), slot.labels.data<int64_t>() + n, slot.labels_b.data<int64_t>());
   batch.labels_b = slot.labels_b.rows(0, n);
-}
-
-int64_t Loader::corrupt_count() const {
-  std::lock_guard lock(report_mutex_);
-  return corrupt_count_;
-}
-
-std::vector<std::string> Loader::take_corrupt_messages() {
-  std::lock_guard lock(report_mutex_);
-  return std::exchange(messages_, {});
 }
 
 }  // namespace ghost

@@ -6,27 +6,18 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/tensor.h"
 #include "data/augment.h"
-#include "data/decode.h"
 #include "data/image_folder.h"
+#include "data/picture_source.h"
 #include "data/pipeline.h"
-#include "data/pixel_cache.h"
 #include "data/preprocess.h"
 
 namespace ghost {
-
-enum class OnCorrupt {
-  // An unreadable picture is passed over, reported once and counted. In training the next readable one (by index) takes
-  // its place, so batch sizes stay; in evaluation it is left out, so it does not count twice.
-  kSkip,
-  kError,  // next() throws kData with the file
-};
 
 struct LoaderOptions {
   int64_t batch_size = 32;
@@ -79,8 +70,8 @@ class Loader {
   // Seconds that next() has waited for data since construction.
   double wait_seconds() const { return pipeline_.wait_seconds(); }
   // Corrupt pictures met so far, and the messages about those met since the last call.
-  int64_t corrupt_count() const;
-  std::vector<std::string> take_corrupt_messages();
+  int64_t corrupt_count() const { return pictures_.corrupt_count(); }
+  std::vector<std::string> take_corrupt_messages() { return pictures_.take_messages(); }
 
  private:
   struct Slot {
@@ -95,8 +86,6 @@ class Loader {
   void make_sample(Slot& slot, int64_t position, int64_t place);
   void finish_batch(Slot& slot, int64_t first, int64_t places);
   void drop_left_out(Slot& slot, int64_t places);
-  const Image* load(int64_t sample, Image& scratch, std::shared_ptr<const Image>& kept);
-  bool readable(int64_t sample, Image& scratch, std::shared_ptr<const Image>& kept, const Image*& image);
 
   const ImageFolder data_;
   const Preprocess preprocess_;
@@ -105,11 +94,7 @@ class Loader {
   AugmentOptions next_augment_, augment_;
   int64_t epoch_ = 0;
   std::vector<int64_t> order_;
-  std::optional<PixelCache> cache_;
-  std::vector<std::atomic<bool>> corrupt_;  // per sample
-  mutable std::mutex report_mutex_;
-  std::vector<std::string> messages_;
-  int64_t corrupt_count_ = 0;
+  PictureSource pictures_;
   std::vector<Slot> slots_;
   Pipeline pipeline_;  // last: its threads use all of the above
 };
