@@ -53,6 +53,17 @@ FiniteCheck::FiniteCheck() : outer_(std::exchange(finite_check, true)) {}
 FiniteCheck::~FiniteCheck() { finite_check = outer_; }
 bool FiniteCheck::active() { return finite_check; }
 
+std::string first_non_finite(const std::function<void()>& forward) {
+  const NoGradScope no_grad;
+  const FiniteCheck check;
+  try {
+    forward();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no layer's output; the loss itself overflowed";
+}
+
 void require_finite(const Tensor& tensor, const std::string& what) {
   if (tensor.empty()) return;
   const Tensor host = tensor.to(Device::cpu());

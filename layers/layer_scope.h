@@ -2,6 +2,7 @@
 // the first non-finite value.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,9 @@ class FiniteCheck {
  private:
   bool outer_;
 };
+
+// Runs `forward` under a FiniteCheck and returns where the first value that is not finite arose.
+std::string first_non_finite(const std::function<void()>& forward);
 
 // Throws kNonFinite, "<what> holds nan at [0, 3, 2, 17]", unless every element is finite. Any floating dtype, pitch,
 // device.

@@ -18,8 +18,14 @@ void Module::walk(const std::string& prefix, const Visit& visit) const {
 }
 
 void Module::set_training(bool on) {
-  training_ = on;
-  for (Module* child : children_) child->set_training(on);
+  training_ = on && !frozen_;
+  for (Module* child : children_) child->set_training(training_);
+}
+
+void Module::freeze(bool on) {
+  frozen_ = on;
+  for (NamedParameter& parameter : parameters()) parameter.variable.set_requires_grad(!on);
+  if (on) set_training(false);
 }
 
 std::vector<NamedParameter> Module::parameters() const {

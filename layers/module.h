@@ -45,7 +45,10 @@ class Module {
   const std::vector<Module*>& children() const { return children_; }
 
   bool training() const { return training_; }
-  void set_training(bool on);  // children too; new modules train
+  void set_training(bool on);  // children too; new modules train; frozen ones stay in inference mode
+  // A frozen module and its children run as in inference, and their parameters ask for no gradient. Thawing does not
+  // set the training mode.
+  void freeze(bool on);
 
   // All in timm's order: a module's own in the order they were registered, then its children's.
   std::vector<NamedParameter> parameters() const;
@@ -81,7 +84,7 @@ class Module {
   std::string name_;
   std::vector<Entry> entries_;
   std::vector<Module*> children_;
-  bool training_ = true;
+  bool training_ = true, frozen_ = false;
 };
 
 }  // namespace ghost

@@ -27,7 +27,7 @@ constexpr size_t kFeatureRows[] = {4, 10, 15};  // the last blocks at strides 8,
 
 }  // namespace
 
-GhostNet::GhostNet(const ModelOptions& options) : Classifier(options) {
+GhostNetBackbone::GhostNetBackbone(const BackboneOptions& options) {
   const FlavourNumbers flavour = numbers_of(options.flavour);
   const auto scaled = [&](int64_t channels) {
     return make_divisible(static_cast<double>(channels) * options.width, kDivisor);
@@ -43,7 +43,9 @@ GhostNet::GhostNet(const ModelOptions& options) : Classifier(options) {
                                           flavour.norm);
   register_child("", *stem_);
   int stage = -1, place = 0;
-  for (const Row& row : kRows) {
+  size_t tap = 0;
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    const Row& row = kRows[i];
     place = row.stage == stage ? place + 1 : 0;
     stage = row.stage;
     const int64_t hidden = scaled(row.hidden), out = scaled(row.out);
@@ -56,28 +58,17 @@ GhostNet::GhostNet(const ModelOptions& options) : Classifier(options) {
                .reduced_channels = row.squeeze_excite ? make_divisible(static_cast<double>(hidden) / 4, kDivisor) : 0},
               flavour);
     channels = out;
+    if (tap < std::size(kFeatureRows) && i == kFeatureRows[tap]) channels_[tap++] = out;
   }
-  const int64_t last = scaled(kLastChannels);
-  last_conv_ = std::make_unique<ConvBatchNorm>(
-      "conv", "bn1",
-      Conv2dLayerOptions{
-          .in_channels = channels, .out_channels = last, .padding = flavour.padding, .activation = Activation::kRelu},
-      flavour.norm);
-  register_child("blocks.9.0", *last_conv_);
-  conv_head_ = std::make_unique<Conv2d>(Conv2dLayerOptions{
-      .in_channels = last, .out_channels = kHeadChannels, .bias = true, .activation = Activation::kRelu});
-  register_child("conv_head", *conv_head_);
-  classifier_ = std::make_unique<Linear>(kHeadChannels, options.num_classes);
-  register_child("classifier", *classifier_);
 }
 
-void GhostNet::add_block(int stage, int place, const GhostBottleneckOptions& options, const FlavourNumbers& flavour) {
+void GhostNetBackbone::add_block(int stage, int place, const GhostBottleneckOptions& options,
+                                 const FlavourNumbers& flavour) {
   blocks_.push_back(std::make_unique<GhostBottleneck>(options, flavour));
   register_child(str("blocks.", stage, '.', place), *blocks_.back());
 }
 
-std::vector<Feature> GhostNet::features(const Variable& images) {
-  check_images(images);
+std::vector<Feature> GhostNetBackbone::features(const Variable& images) {
   std::vector<Feature> taps;
   Feature x = stem_->forward(images);
   for (size_t i = 0; i < blocks_.size(); ++i) {
@@ -87,8 +78,28 @@ std::vector<Feature> GhostNet::features(const Variable& images) {
   return taps;
 }
 
+GhostNet::GhostNet(const ModelOptions& options)
+    : Classifier(options), backbone_({options.width, options.in_channels, options.flavour}) {
+  const FlavourNumbers flavour = numbers_of(options.flavour);
+  register_child("", backbone_);
+  const int64_t last = make_divisible(static_cast<double>(kLastChannels) * options.width, kDivisor);
+  last_conv_ = std::make_unique<ConvBatchNorm>("conv", "bn1",
+                                               Conv2dLayerOptions{.in_channels = backbone_.channels().back(),
+                                                                  .out_channels = last,
+                                                                  .padding = flavour.padding,
+                                                                  .activation = Activation::kRelu},
+                                               flavour.norm);
+  register_child("blocks.9.0", *last_conv_);
+  conv_head_ = std::make_unique<Conv2d>(Conv2dLayerOptions{
+      .in_channels = last, .out_channels = kHeadChannels, .bias = true, .activation = Activation::kRelu});
+  register_child("conv_head", *conv_head_);
+  classifier_ = std::make_unique<Linear>(kHeadChannels, options.num_classes);
+  register_child("classifier", *classifier_);
+}
+
 Variable GhostNet::forward(const Variable& images, const DropoutDraw& draw) {
-  const Feature map = last_conv_->forward(features(images).back());
+  check_images(images);
+  const Feature map = last_conv_->forward(backbone_.features(images).back());
   Feature pooled = conv_head_->forward(global_average_pool(map));
   if (training() && options().dropout > 0)
     pooled = dropout(materialize(pooled), {.p = options().dropout, .seed = draw.seed, .stream = draw.stream});

@@ -5,23 +5,35 @@
 #include <memory>
 #include <vector>
 
-#include "layers/models/model.h"
+#include "layers/models/backbone.h"
 
 namespace ghost {
 
-class GhostNet : public Classifier {
+// The stem and blocks.0.0 to blocks.8.3.
+class GhostNetBackbone : public Backbone {
  public:
-  explicit GhostNet(const ModelOptions& options);
-  std::string kind() const override { return "ghostnet"; }
-  Variable forward(const Variable& images, const DropoutDraw& draw = {}) override;
+  explicit GhostNetBackbone(const BackboneOptions& options);
+  std::string kind() const override { return "ghostnet backbone"; }
   // The outputs of blocks.4.0, blocks.6.4 and blocks.8.3.
   std::vector<Feature> features(const Variable& images) override;
+  std::array<int64_t, 3> channels() const override { return channels_; }
 
  private:
   void add_block(int stage, int place, const GhostBottleneckOptions& options, const FlavourNumbers& flavour);
 
   std::unique_ptr<ConvBatchNorm> stem_;
   std::vector<std::unique_ptr<GhostBottleneck>> blocks_;
+  std::array<int64_t, 3> channels_{};
+};
+
+class GhostNet : public Classifier {
+ public:
+  explicit GhostNet(const ModelOptions& options);
+  std::string kind() const override { return "ghostnet"; }
+  Variable forward(const Variable& images, const DropoutDraw& draw = {}) override;
+
+ private:
+  GhostNetBackbone backbone_;
   std::unique_ptr<ConvBatchNorm> last_conv_;
   std::unique_ptr<Conv2d> conv_head_;
   std::unique_ptr<Linear> classifier_;

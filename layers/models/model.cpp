@@ -4,6 +4,7 @@
 
 #include "layers/initialise.h"
 #include "layers/layer_scope.h"
+#include "layers/models/backbone.h"
 #include "layers/models/ghostnet.h"
 
 namespace ghost {
@@ -48,11 +49,11 @@ Classifier::Classifier(const ModelOptions& options) : options_(options) {
   GHOST_CHECK(options.dropout >= 0 && options.dropout < 1, "model: dropout ", options.dropout, " must lie in [0, 1)");
 }
 
-void Classifier::check_images(const Variable& images) const {
+void check_images(const Module& model, const Variable& images, int64_t in_channels) {
   const Shape& shape = images.shape();
-  GHOST_CHECK(shape.rank() == 4 && shape[3] == options_.in_channels && shape.numel() > 0,
-              "the model takes images of shape [n, h, w, ", options_.in_channels, "], got ", shape);
-  const Tensor weight = state().front().tensor;
+  GHOST_CHECK(shape.rank() == 4 && shape[3] == in_channels && shape.numel() > 0,
+              "the model takes images of shape [n, h, w, ", in_channels, "], got ", shape);
+  const Tensor weight = model.state().front().tensor;
   GHOST_CHECK(images.dtype() == weight.dtype() && images.device() == weight.device(), "the images are ", images.dtype(),
               " on ", images.device(), ", the model is ", weight.dtype(), " on ", weight.device());
   if (FiniteCheck::active()) require_finite(images.value(), "the batch of images");
@@ -66,6 +67,11 @@ std::unique_ptr<Classifier> make_model(const ModelOptions& options) {
   initialise(*model, options.flavour == Flavour::kTorch ? Initialiser::kKaimingFanOut : Initialiser::kNormal002,
              options.seed);
   return model;
+}
+
+std::unique_ptr<Backbone> make_backbone(const std::string& name, const BackboneOptions& options) {
+  GHOST_CHECK(name == "ghostnet", "unknown backbone '", name, "'; there is ghostnet");
+  return std::make_unique<GhostNetBackbone>(options);
 }
 
 std::vector<std::string> model_names() {

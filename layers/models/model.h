@@ -39,18 +39,18 @@ struct DropoutDraw {
   uint64_t seed = 0, stream = 0;
 };
 
+// Refuses images that are not {n, h, w, in_channels} in the type and on the device of the model's parameters.
+void check_images(const Module& model, const Variable& images, int64_t in_channels);
+
 class Classifier : public Module {
  public:
   const ModelOptions& options() const { return options_; }
   // images {n, h, w, in_channels}, in the parameters' dtype and on their device -> logits {n, num_classes}.
   virtual Variable forward(const Variable& images, const DropoutDraw& draw = {}) = 0;
-  // The maps a detector takes: strides 8, 16, 32.
-  virtual std::vector<Feature> features(const Variable& images) = 0;
 
  protected:
   explicit Classifier(const ModelOptions& options);
-  // Refuses images of another shape or type, with what is needed.
-  void check_images(const Variable& images) const;
+  void check_images(const Variable& images) const { ghost::check_images(*this, images, options_.in_channels); }
 
  private:
   ModelOptions options_;

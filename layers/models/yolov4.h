@@ -1,0 +1,82 @@
+// The YOLOv4 body with depthwise separable convolutions and ReLU6, names of bubbliiiing's PyTorch modules.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "layers/models/backbone.h"
+#include "layers/models/detector.h"
+
+namespace ghost {
+
+// 3x3 depthwise and 1x1 convolution, batch norm and ReLU6 after each: "0", "1", "3", "4" of a PyTorch Sequential.
+class SeparableConv : public Module {
+ public:
+  SeparableConv(int64_t in_channels, int64_t out_channels, int stride, const FlavourNumbers& flavour);
+  std::string kind() const override { return "separable conv"; }
+  Feature forward(const Feature& x, const FeatureSlot* slot = nullptr);
+
+ private:
+  ConvBatchNorm depthwise_, pointwise_;
+};
+
+// 1x1 to `narrow`, separable to `wide`, 1x1 to `narrow`, ...: `count` of them, three or five.
+class ConvChain : public Module {
+ public:
+  ConvChain(int64_t in_channels, int64_t narrow, int64_t wide, int count, const FlavourNumbers& flavour);
+  std::string kind() const override { return "conv chain"; }
+  // slot: where the last one writes.
+  Feature forward(Feature x, const FeatureSlot* slot = nullptr);
+
+ private:
+  std::vector<std::unique_ptr<ConvBatchNorm>> convs_;
+  std::vector<std::unique_ptr<SeparableConv>> separables_;
+};
+
+// A separable convolution and the 1x1 convolution, with bias, that gives a level's predictions.
+class YoloHead : public Module {
+ public:
+  YoloHead(int64_t in_channels, int64_t wide, int64_t outputs, const FlavourNumbers& flavour);
+  std::string kind() const override { return "yolo head"; }
+  Variable forward(const Feature& x);
+  // Biases of the objectness outputs, one of `outputs_per_anchor` each.
+  void set_objectness_bias(int64_t outputs_per_anchor, double bias);
+
+ private:
+  SeparableConv conv_;
+  Conv2d out_;
+};
+
+class Yolov4 : public Detector {
+ public:
+  Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, double neck_width);
+  std::string kind() const override { return options_.name; }
+  const DetectorOptions& options() const override { return options_; }
+  std::vector<Variable> forward(const Variable& images) override;
+  void freeze_backbone(bool on) override { backbone_->freeze(on); }
+  void initialise();
+
+ private:
+  struct Widths {
+    int64_t p3, p4, p5;
+  };
+  Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, const Widths& widths);
+
+  DetectorOptions options_;
+  Widths widths_;
+  std::unique_ptr<Backbone> backbone_;
+  ConvChain conv1_, conv2_;
+  ConvBatchNorm upsample1_, conv_for_p4_;
+  ConvChain five1_;
+  ConvBatchNorm upsample2_, conv_for_p3_;
+  ConvChain five2_;
+  YoloHead head3_;
+  SeparableConv down1_;
+  ConvChain five3_;
+  YoloHead head2_;
+  SeparableConv down2_;
+  ConvChain five4_;
+  YoloHead head1_;
+};
+
+}  // namespace ghost
