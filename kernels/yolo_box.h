@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/host_device.h"
+#include "kernels/yolo_maps.h"
 
 namespace ghost::yolo {
 
@@ -52,6 +53,39 @@ GHOST_HD inline T overlap(const CentredBox<T>& a, const CentredBox<T>& b) {
   if (!(right > left && bottom > top)) return 0;
   const T shared = (right - left) * (bottom - top);
   return shared / (a.w * a.h + b.w * b.h - shared);
+}
+
+// A map with its anchors. They are numbered ((image * h + row) * w + column) * 3 + anchor.
+template <class T>
+struct MapView {
+  const T* data;
+  int64_t pitch, h, w, classes;
+  T stride, anchor_w[kYoloAnchors], anchor_h[kYoloAnchors];  // pixels
+  int32_t map;
+
+  GHOST_HD int64_t offset(int64_t a) const { return a / kYoloAnchors * pitch + a % kYoloAnchors * (5 + classes); }
+  GHOST_HD int64_t image(int64_t a) const { return a / (h * w * kYoloAnchors); }
+  // In pixels, or in units of cells.
+  GHOST_HD CentredBox<T> box(int64_t a, bool cells) const {
+    const int64_t pixel = a / kYoloAnchors;
+    const T unit = cells ? T(1) : stride;
+    const auto k = a % kYoloAnchors;
+    return decode_box(data + offset(a), {static_cast<T>(pixel % w), static_cast<T>(pixel / w % h), unit,
+                                         anchor_w[k] * unit / stride, anchor_h[k] * unit / stride});
+  }
+};
+
+template <class T>
+MapView<T> map_view(const Tensor& x, int map, const std::vector<std::array<double, 2>>& anchors) {
+  MapView<T> view{
+      x.data<T>(), x.pitch(), x.dim(1), x.dim(2), x.dim(3) / kYoloAnchors - 5, static_cast<T>(yolo_stride(map)),
+      {},          {},        map};
+  for (int k = 0; k < kYoloAnchors; ++k) {
+    const std::array<double, 2>& anchor = anchors[static_cast<size_t>((kYoloMaps - 1 - map) * kYoloAnchors + k)];
+    view.anchor_w[k] = static_cast<T>(anchor[0]);
+    view.anchor_h[k] = static_cast<T>(anchor[1]);
+  }
+  return view;
 }
 
 }  // namespace ghost::yolo

@@ -1,5 +1,4 @@
-// What the YOLO loss of either device does for one anchor. Anchors of a map are numbered ((image * h + row) * w +
-// column) * 3 + anchor.
+// What the YOLO loss of either device does for one anchor.
 #pragma once
 
 #include "losses/yolo_formulas.h"
@@ -11,25 +10,6 @@ template <class T>
 GHOST_HD inline CentredBox<T> load_box(const T* box, T scale) {
   return {box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale};
 }
-
-template <class T>
-struct MapView {
-  const T* data;
-  int64_t pitch, h, w, classes;
-  T stride, anchor_w[kYoloAnchors], anchor_h[kYoloAnchors];  // pixels
-  int32_t map;
-
-  GHOST_HD int64_t offset(int64_t a) const { return a / kYoloAnchors * pitch + a % kYoloAnchors * (5 + classes); }
-  GHOST_HD int64_t image(int64_t a) const { return a / (h * w * kYoloAnchors); }
-  // In pixels, or in units of cells.
-  GHOST_HD CentredBox<T> box(int64_t a, bool cells) const {
-    const int64_t pixel = a / kYoloAnchors;
-    const T unit = cells ? T(1) : stride;
-    const auto k = a % kYoloAnchors;
-    return decode_box(data + offset(a), {static_cast<T>(pixel % w), static_cast<T>(pixel / w % h), unit,
-                                         anchor_w[k] * unit / stride, anchor_h[k] * unit / stride});
-  }
-};
 
 template <class T>
 struct TruthView {
@@ -84,16 +64,7 @@ struct MatchView {
 
 template <class T>
 MapView<T> map_view(const YoloLossState& state, int map) {
-  const Tensor& x = state.maps[static_cast<size_t>(map)];
-  MapView<T> view{
-      x.data<T>(), x.pitch(), x.dim(1), x.dim(2), state.options.num_classes, static_cast<T>(yolo_stride(map)),
-      {},          {},        map};
-  for (int k = 0; k < kYoloAnchors; ++k) {
-    const Anchor& anchor = state.options.anchors[static_cast<size_t>((kYoloMaps - 1 - map) * kYoloAnchors + k)];
-    view.anchor_w[k] = static_cast<T>(anchor[0]);
-    view.anchor_h[k] = static_cast<T>(anchor[1]);
-  }
-  return view;
+  return map_view<T>(state.maps[static_cast<size_t>(map)], map, state.options.anchors);
 }
 
 template <class T>

@@ -1,7 +1,6 @@
 #include "losses/yolo_loss.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "losses/yolo_loss_kernels.h"
 
@@ -9,13 +8,6 @@ namespace ghost {
 namespace {
 
 void check_options(const YoloLossOptions& options) {
-  GHOST_CHECK(options.anchors.size() == kYoloMaps * kYoloAnchors, "yolo_loss: 9 anchors are needed, got ",
-              options.anchors.size());
-  for (const Anchor& anchor : options.anchors)
-    GHOST_CHECK(std::isfinite(anchor[0]) && std::isfinite(anchor[1]) && anchor[0] > 0 && anchor[1] > 0,
-                "yolo_loss: an anchor is ", anchor[0], " x ", anchor[1],
-                " pixels, width and height must be above 0. Mend the file of anchors.");
-  GHOST_CHECK(options.num_classes >= 1, "yolo_loss: num_classes is ", options.num_classes, ", it must be at least 1");
   GHOST_CHECK(options.generation == 2 || options.generation == 3, "yolo_loss: generation is ", options.generation,
               ", choose 2 or 3");
   GHOST_CHECK(options.label_smoothing >= 0 && options.label_smoothing < 1, "yolo_loss: label_smoothing is ",
@@ -24,30 +16,6 @@ void check_options(const YoloLossOptions& options) {
               ", it must be above 0 (1 or more: nothing is ignored)");
   GHOST_CHECK(!options.focal || options.focal_gamma >= 0, "yolo_loss: focal_gamma is ", options.focal_gamma,
               ", it must be at least 0");
-}
-
-YoloGrid check_maps(const std::vector<Variable>& maps, const YoloLossOptions& options) {
-  GHOST_CHECK(maps.size() == kYoloMaps, "yolo_loss: 3 maps (strides 32, 16, 8) are needed, got ", maps.size());
-  const int64_t channels = kYoloAnchors * (5 + options.num_classes);
-  YoloGrid grid;
-  for (int l = 0; l < kYoloMaps; ++l) {
-    const auto at = static_cast<size_t>(l);
-    const Variable& map = maps[at];
-    GHOST_CHECK(map.defined() && map.shape().rank() == 4 && map.dim(3) == channels, "yolo_loss: map ", l, " is ",
-                map.defined() ? map.shape() : Shape{}, ", it must be {n, h, w, ", channels, "}: 3 * (5 + ",
-                options.num_classes, " classes)");
-    const int64_t scale = int64_t{1} << l;
-    GHOST_CHECK(map.dim(0) == maps[0].dim(0) && map.dim(1) == maps[0].dim(1) * scale &&
-                    map.dim(2) == maps[0].dim(2) * scale && map.dim(1) >= 1 && map.dim(2) >= 1,
-                "yolo_loss: map ", l, " is ", map.shape(), ", map 0 is ", maps[0].shape(),
-                "; each must have as many pictures and twice the rows and columns of the one before");
-    GHOST_CHECK(map.dtype() == maps[0].dtype() && map.device() == maps[0].device(), "yolo_loss: map ", l, " is ",
-                map.dtype(), " on ", map.device(), ", map 0 ", maps[0].dtype(), " on ", maps[0].device());
-    grid.h[at] = map.dim(1);
-    grid.w[at] = map.dim(2);
-  }
-  grid.images = maps[0].dim(0);
-  return grid;
 }
 
 void check_targets(const DetectionTargets& targets, int64_t images) {
@@ -106,15 +74,20 @@ YoloFactors yolo_factors(const YoloLossState& state, int map) {
 
 Variable yolo_loss(const std::vector<Variable>& maps, const DetectionTargets& targets, const YoloLossOptions& options,
                    YoloLossTerms* terms) {
+  YoloLossState state;
+  for (const Variable& map : maps) state.maps.push_back(map.defined() ? map.value() : Tensor());
+  check_yolo_maps("yolo_loss", state.maps, options.anchors, options.num_classes);
   check_options(options);
-  const YoloGrid grid = check_maps(maps, options);
+  YoloGrid grid{state.maps[0].dim(0), {}, {}};
   check_targets(targets, grid.images);
-  const TensorOptions floats = maps[0].value().options();
-  YoloLossState state{{}, assign_yolo_targets(targets, grid, options, floats), options, {}, {}};
-  for (const Variable& map : maps) {
-    state.maps.push_back(map.value());
-    state.roles.push_back(Tensor({map.value().pixels() * kYoloAnchors}, {DType::kInt32, floats.device}));
+  const TensorOptions floats = state.maps[0].options();
+  for (size_t l = 0; l < kYoloMaps; ++l) {
+    grid.h[l] = state.maps[l].dim(1);
+    grid.w[l] = state.maps[l].dim(2);
+    state.roles.push_back(Tensor({state.maps[l].pixels() * kYoloAnchors}, {DType::kInt32, floats.device}));
   }
+  state.targets = assign_yolo_targets(targets, grid, options, floats);
+  state.options = options;
   state.sums = Tensor({kYoloMaps, 4}, {DType::kFloat64, floats.device});
   const Tensor loss({1}, floats);
   GHOST_DISPATCH(floats.device, yolo_loss_forward(state, loss));

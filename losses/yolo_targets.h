@@ -2,12 +2,10 @@
 // most (the first of equals), to the cell of its centre on that anchor's map. Host code.
 #pragma once
 
+#include "kernels/yolo_maps.h"
 #include "losses/yolo_loss.h"
 
 namespace ghost {
-
-inline constexpr int kYoloMaps = 3, kYoloAnchors = 3;  // anchors of a map
-constexpr int64_t yolo_stride(int map) { return 32 >> map; }
 
 struct YoloTargets {
   // Matched anchors, map after map, by rising place; those of map l are
