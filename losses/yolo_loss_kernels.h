@@ -1,0 +1,32 @@
+// The device side of the YOLO loss: roles of the anchors, sums per map, gradients of the maps.
+#pragma once
+
+#include "losses/yolo_targets.h"
+
+namespace ghost {
+
+// A role >= 0 is the index of the anchor's match within its map.
+inline constexpr int32_t kYoloNegative = -1, kYoloIgnored = -2;
+
+struct YoloLossState {
+  std::vector<Tensor> maps;
+  YoloTargets targets;
+  YoloLossOptions options;
+  std::vector<Tensor> roles;  // a map's: {n * h * w * 3} int32; forward writes them, backward reads them
+  Tensor sums;                // {3, 4} float64, forward writes it: box, classes, objectness, anchors with objectness
+};
+
+// What a map's sums are multiplied with.
+struct YoloFactors {
+  double box, classes, objectness;
+  bool mean;  // objectness is divided by its number of anchors too
+};
+YoloFactors yolo_factors(const YoloLossState& state, int map);
+
+// loss: {1} in the maps' dtype.
+GHOST_DECLARE_KERNEL(void yolo_loss_forward(const YoloLossState& state, const Tensor& loss))
+// dmaps: one a map, or undefined where no gradient is needed.
+GHOST_DECLARE_KERNEL(void yolo_loss_backward(const YoloLossState& state, const Tensor& dloss,
+                                             const std::vector<Tensor>& dmaps))
+
+}  // namespace ghost
