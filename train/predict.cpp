@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "data/decode.h"
 #include "train/classify_data.h"
+#include "train/csv_field.h"
 #include "train/evaluate.h"
 
 namespace ghost {
@@ -42,13 +43,6 @@ void take_answers(Prediction& prediction, const float* logits, int64_t classes, 
   const auto [peak, sum] = softmax_sum(logits, classes);
   for (const int64_t k : top_classes(logits, classes, top))
     prediction.top.emplace_back(k, static_cast<float>(std::exp(static_cast<double>(logits[k]) - peak) / sum));
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
 }
 
 }  // namespace

@@ -121,12 +121,29 @@ std::string axes(const Plot& plot, const Frame& f) {
   return out;
 }
 
-std::string curve_lines(const Curve& curve, const Frame& f, const char* color) {
+// At most `most` characters of a name, cut between characters.
+std::string short_name(const std::string& name, int most) {
+  int characters = 0;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const bool starts_one = (static_cast<unsigned char>(name[i]) & 0xc0) != 0x80;
+    if (starts_one && characters++ == most) return name.substr(0, i) + "...";
+  }
+  return name;
+}
+
+struct Style {
+  const char* color;
+  const char* dash;
+  double width;
+};
+
+std::string curve_lines(const Curve& curve, const Frame& f, const Style& style) {
   std::string out, points;
   size_t count = 0;
   const auto end_piece = [&] {
     if (count > 1)
-      out += str("<polyline fill=\"none\" stroke=\"", color, "\" stroke-width=\"2\" points=\"", points, "\"/>\n");
+      out += str("<polyline fill=\"none\" stroke=\"", style.color, "\" stroke-width=\"", style.width, "\"", style.dash,
+                 " points=\"", points, "\"/>\n");
     points.clear();
     count = 0;
   };
@@ -138,9 +155,58 @@ std::string curve_lines(const Curve& curve, const Frame& f, const char* color) {
     const std::string x = at(f.to_x(curve.x[i])), y = at(f.to_y(curve.y[i]));
     points += str(count++ ? " " : "", x, ",", y);
     // Dots show where few points are, and the only one.
-    if (curve.x.size() <= 60) out += str("<circle cx=\"", x, "\" cy=\"", y, "\" r=\"2.5\" fill=\"", color, "\"/>\n");
+    if (curve.x.size() <= 60)
+      out += str("<circle cx=\"", x, "\" cy=\"", y, "\" r=\"2.5\" fill=\"", style.color, "\"/>\n");
   }
   end_piece();
+  return out;
+}
+
+struct Styled {
+  const Curve* curve;
+  Style style;
+};
+
+// In the order of drawing: the strong curves last. Where colours come again they are dashed, and many lines are thin.
+std::vector<Styled> style_of(const std::vector<Curve>& curves) {
+  constexpr std::array<const char*, 3> kDashes{"", " stroke-dasharray=\"7 3\"", " stroke-dasharray=\"2 3\""};
+  std::vector<Styled> weak, strong;
+  const size_t strong_count =
+      static_cast<size_t>(std::count_if(curves.begin(), curves.end(), [](const Curve& c) { return c.strong; }));
+  // Black is the strong ones' where there are any.
+  const size_t colors = kColors.size() - (strong_count > 0 ? 1 : 0);
+  const double width = curves.size() > 20 ? 1 : 2;
+  for (const Curve& curve : curves) {
+    const size_t i = weak.size(), k = strong.size();
+    if (curve.strong) {
+      strong.push_back({&curve, {kColors.back(), kDashes[k % kDashes.size()], 3.5}});
+    } else {
+      weak.push_back({&curve, {kColors[i % colors], kDashes[i / colors % kDashes.size()], width}});
+    }
+  }
+  weak.insert(weak.end(), strong.begin(), strong.end());
+  return weak;
+}
+
+// The strong curves first.
+std::string legend(const std::vector<Styled>& styled, const Frame& f) {
+  constexpr size_t kMostNames = 10;
+  std::vector<const Styled*> order;
+  for (const bool strong : {true, false})
+    for (const Styled& one : styled)
+      if (one.curve->strong == strong) order.push_back(&one);
+  const size_t named = order.size() > kMostNames ? kMostNames - 1 : order.size();
+  const double x = f.right_edge() + 15;
+  const auto row = [&](size_t i) { return f.top_edge() + 10 + 20 * static_cast<double>(i); };
+  std::string out;
+  for (size_t i = 0; i < named; ++i) {
+    const Style& style = order[i]->style;
+    out += str("<line x1=\"", at(x), "\" y1=\"", at(row(i) - 3), "\" x2=\"", at(x + 18), "\" y2=\"", at(row(i) - 3),
+               "\" stroke=\"", style.color, "\" stroke-width=\"4\"", style.dash, "/>\n");
+    out += text_at(x + 25, row(i) + 2, "", short_name(order[i]->curve->name, 20));
+  }
+  if (named < order.size())
+    out += text_at(x + 25, row(named) + 2, "fill=\"#777777\"", str("and ", order.size() - named, " more"));
   return out;
 }
 
@@ -155,21 +221,20 @@ std::string draw_plot(const Plot& plot, double top) {
     }
   }
   const bool empty = frame.x.low > frame.x.high;
-  frame.x.close(0);
-  frame.y.close(0.05);
+  if (plot.shares) {
+    frame.x = frame.y = {0, 1};
+  } else {
+    frame.x.close(0);
+    frame.y.close(0.05);
+  }
   std::string out = axes(plot, frame);
   if (empty) {
     out += text_at((kLeft + kPlotWidth - kRight) / 2, top + kPlotHeight / 2, "text-anchor=\"middle\" fill=\"#777777\"",
                    "no data");
   }
-  for (size_t i = 0; i < plot.curves.size(); ++i) {
-    const char* color = kColors[i % kColors.size()];
-    out += curve_lines(plot.curves[i], frame, color);
-    const double y = frame.top_edge() + 10 + 20 * static_cast<double>(i), x = frame.right_edge() + 15;
-    out += str("<rect x=\"", at(x), "\" y=\"", at(y - 5), "\" width=\"18\" height=\"4\" fill=\"", color, "\"/>\n");
-    out += text_at(x + 25, y + 2, "", plot.curves[i].name);
-  }
-  return out;
+  const std::vector<Styled> styled = style_of(plot.curves);
+  for (const Styled& one : styled) out += curve_lines(*one.curve, frame, one.style);
+  return out + legend(styled, frame);
 }
 
 // White to dark blue.
@@ -180,17 +245,6 @@ std::string share_color(double share) {
   return text;
 }
 
-// At most 24 characters of a class name, cut between characters.
-std::string short_name(const std::string& name) {
-  constexpr int kMost = 24;
-  int characters = 0;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const bool starts_one = (static_cast<unsigned char>(name[i]) & 0xc0) != 0x80;
-    if (starts_one && characters++ == kMost) return name.substr(0, i) + "...";
-  }
-  return name;
-}
-
 }  // namespace
 
 std::string svg_curves(const std::vector<Plot>& plots) {
@@ -199,8 +253,9 @@ std::string svg_curves(const std::vector<Plot>& plots) {
   return svg_file(kPlotWidth, kPlotHeight * static_cast<double>(std::max<size_t>(plots.size(), 1)), body);
 }
 
-std::string svg_confusion(const std::vector<std::string>& classes, const std::vector<int64_t>& counts) {
-  const size_t n = classes.size();
+std::string svg_confusion(const std::vector<std::string>& classes, const std::vector<int64_t>& counts,
+                          bool background) {
+  const size_t n = classes.size() + (background ? 1 : 0);
   GHOST_ASSERT(counts.size() == n * n, "a confusion matrix is square");
   const double cell = std::clamp(640.0 / static_cast<double>(std::max<size_t>(n, 1)), 1.0, 44.0);
   const bool names = cell >= 9, numbers = cell >= 26;
@@ -208,13 +263,14 @@ std::string svg_confusion(const std::vector<std::string>& classes, const std::ve
   std::string out =
       text_at(left, 24, "font-size=\"15\" font-weight=\"bold\"", "Confusion matrix (colour: share of the true class)");
   out += text_at(left, 44, "", "columns: predicted class; rows: true class");
+  if (background) out += text_at(left, 60, "", "background row: nothing was there; background column: not found");
+  const auto name = [&](size_t i) { return i < classes.size() ? short_name(classes[i], 24) : "background"; };
   for (size_t row = 0; row < n; ++row) {
     const double y = top + cell * static_cast<double>(row), center = cell / 2;
     if (names) {
       const double x = left + cell * static_cast<double>(row) + center;
-      out += text_at(left - 6, y + center + 4, "text-anchor=\"end\"", short_name(classes[row]));
-      out += text_at(x + 4, top - 6, str("transform=\"rotate(-60 ", at(x + 4), " ", at(top - 6), ")\""),
-                     short_name(classes[row]));
+      out += text_at(left - 6, y + center + 4, "text-anchor=\"end\"", name(row));
+      out += text_at(x + 4, top - 6, str("transform=\"rotate(-60 ", at(x + 4), " ", at(top - 6), ")\""), name(row));
     }
     int64_t total = 0;
     for (size_t column = 0; column < n; ++column) total += counts[row * n + column];

@@ -21,6 +21,30 @@ TEST(Schedule, YoloxCosineMatchesThePublishedRecipe) {
   for (const auto& [epoch, want] : unfrozen) EXPECT_NEAR(rate(8, epoch), want, 6e-5 * want) << epoch;
 }
 
+// The rate changes between epochs only, whatever the warm-up keys say.
+TEST(Schedule, YoloxCosineStaysWithinAnEpoch) {
+  const ScheduleConfig schedule{.name = "yolox_cosine", .warmup_epochs = 5, .warmup_start_factor = 0.5};
+  const LearningRateRange range{1e-2, 1e-4};
+  for (const int64_t epochs : {1, 2, 3, 10, 100}) {
+    double before = 0;
+    for (int64_t epoch = 0; epoch < epochs; ++epoch) {
+      const auto start = static_cast<double>(epoch);
+      const double rate = learning_rate_at(schedule, range, epochs, start);
+      EXPECT_EQ(learning_rate_at(schedule, range, epochs, start + 0.99), rate) << epochs << ' ' << epoch;
+      EXPECT_GE(rate, 1e-4);
+      EXPECT_LE(rate, 1e-2 * (1 + 1e-12));
+      if (epoch <= std::min<int64_t>(3, std::max<int64_t>(1, epochs / 20))) {
+        EXPECT_GT(rate, before);
+      }
+      before = rate;
+    }
+    if (epochs > 2) {
+      EXPECT_DOUBLE_EQ(before, 1e-4) << epochs;
+    }
+  }
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule, {1e-7, 1e-9}, 100, 0), 1e-6) << "the start is at least 1e-6";
+}
+
 TEST(Schedule, TenStepsFromBaseToFinal) {
   const ScheduleConfig schedule{.name = "step", .warmup_epochs = 0};
   const LearningRateRange range{1e-2, 1e-4};
@@ -60,6 +84,13 @@ TEST(Schedule, ScaledRatesStayWithinLimits) {
   const OptimizerConfig adam{
       .name = "adam", .learning_rate = 1e-3, .min_learning_rate = 1e-5, .scale_with_batch = true};
   EXPECT_DOUBLE_EQ(learning_rate_range(adam, 16).base, 3e-4);
+  EXPECT_DOUBLE_EQ(learning_rate_range(adam, 4096).base, 1e-3);
+  EXPECT_DOUBLE_EQ(learning_rate_range(adam, 16).final, 3e-6);
+  OptimizerConfig adamw = adam;
+  adamw.name = "adamw";
+  EXPECT_DOUBLE_EQ(learning_rate_range(adamw, 48).base, 7.5e-4);
+  adamw.scale_with_batch = false;
+  EXPECT_DOUBLE_EQ(learning_rate_range(adamw, 4096).base, 1e-3) << "unscaled is untouched";
 }
 
 }  // namespace

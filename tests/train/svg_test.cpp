@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "train/detection_plots.h"
 #include "train/svg_plot.h"
 
 namespace ghost {
@@ -90,6 +91,50 @@ TEST(Svg, DrawsAConfusionMatrix) {
   EXPECT_THAT(svg, HasSubstr("fill=\"#084081\"")) << "5 of 5 is the darkest";
   EXPECT_THAT(svg, HasSubstr("fill=\"#ced9e6\"")) << "2 of 10";
   EXPECT_EQ(count(svg, "stroke=\"#222222\""), 1u);
+}
+
+TEST(Svg, DrawsADetectorsConfusion) {
+  const std::string svg = svg_confusion({"cat", "dog"}, {8, 0, 3, 1, 7, 0, 41, 0, 0}, true);
+  EXPECT_EQ(broken_xml(svg), "");
+  EXPECT_EQ(count(svg, ">background<"), 2u);
+  for (const char* number : {">8<", ">3<", ">41<"}) EXPECT_EQ(count(svg, number), 1u);
+  EXPECT_EQ(broken_xml(svg_confusion({}, {0}, true)), "");
+}
+
+TEST(Svg, SharesRunFromZeroToOne) {
+  const std::string svg = svg_curves({{"t", "x", "y", {{"c", {0.5, 1}, {0, 0.5}}}, true}});
+  EXPECT_THAT(svg, HasSubstr("points=\"335.00,250.00 590.00,145.00\""));
+}
+
+TEST(Svg, LegendStaysWithinItsPlot) {
+  Plot plot{"t", "x", "y", {}};
+  for (int i = 0; i < 80; ++i) plot.curves.push_back({"class " + std::to_string(i), {0, 1}, {0, 1.0 + i}});
+  plot.curves.push_back({"mean", {0, 1}, {0, 40}, true});
+  const std::string svg = svg_curves({plot});
+  EXPECT_EQ(broken_xml(svg), "");
+  EXPECT_EQ(count(svg, "<polyline"), 81u);
+  EXPECT_THAT(svg, HasSubstr(">and 72 more<"));
+  EXPECT_THAT(svg, HasSubstr(">mean<"));
+  EXPECT_THAT(svg, HasSubstr(">class 7<"));
+  EXPECT_THAT(svg, Not(HasSubstr(">class 8<")));
+}
+
+TEST(Svg, DrawsPrecisionAndRecall) {
+  // Class 1 has no truth. Class 0: precision 1 up to recall 0.5, then 0.75 up to 0.75: a mean of (51 + 25 * 0.75) /
+  // 101.
+  const std::vector<PrecisionRecall> curves{
+      {.score = {0.9, 0.5, 0.4}, .precision = {1, 0.6, 0.75}, .recall = {0.5, 0.5, 0.75}, .truths = 4},
+      {.score = {0.3}, .precision = {0}, .recall = {0}, .truths = 0}};
+  const std::string svg = svg_precision_recall({"cat", "dog"}, curves);
+  EXPECT_EQ(broken_xml(svg), "");
+  EXPECT_EQ(count(svg, ">0.691 cat<"), 1u);
+  EXPECT_EQ(count(svg, ">0.750 mean<"), 1u) << "the best F1";
+  EXPECT_THAT(svg, Not(HasSubstr("dog")));
+  EXPECT_EQ(count(svg, "<polyline"), 8u);
+  for (const char* part : {">precision over recall<", ">F1 over score<", ">recall over score<"})
+    EXPECT_THAT(svg, HasSubstr(part));
+  EXPECT_EQ(count(svg_precision_recall({}, {}), "no data"), 4u);
+  EXPECT_EQ(broken_xml(svg_precision_recall({"a"}, {{.score = {}, .precision = {}, .recall = {}, .truths = 3}})), "");
 }
 
 TEST(Svg, AThousandClassesStayAPicture) {
