@@ -22,40 +22,72 @@ struct Options {
 
 struct Subject {
   ModelCard card;
-  std::unique_ptr<Classifier> model;
+  std::unique_ptr<Module> model;
+  std::vector<LayerRecord> layers;
 };
+
+std::vector<std::string> all_names() {
+  std::vector<std::string> names = model_names();
+  for (std::string& name : detector_names()) names.push_back(std::move(name));
+  return names;
+}
+
+template <class Model>
+void take(Subject& subject, std::unique_ptr<Model> model) {
+  subject.layers = trace_layers(*model, subject.card.input.size);
+  subject.model = std::move(model);
+}
+
+// A card for a model's name or a config.
+ModelCard configured_card(const Options& options, bool is_name) {
+  std::vector<std::string> overrides = join_overrides(options.overrides);
+  if (is_name) {
+    overrides.push_back("model.name=" + options.subject);
+    if (options.subject.ends_with("-yolov4")) overrides.emplace_back("task=detect");
+  }
+  const Config config = load_config(is_name ? "" : options.subject, overrides).config;
+  const int64_t classes = options.classes ? options.classes : config.task == "detect" ? 20 : 1000;
+  return {config.model, config.input, std::vector<std::string>(static_cast<size_t>(classes), "class"), config.task};
+}
 
 // A model's name, a config, or weights.
 Subject open_subject(const Options& options) {
-  const std::vector<std::string> names = model_names();
-  Subject subject;
+  const std::vector<std::string> names = all_names();
   const bool is_name = std::find(names.begin(), names.end(), options.subject) != names.end();
   const std::string extension = fs::path(options.subject).extension().string();
-  if (is_name || extension == ".yaml" || extension == ".yml") {
-    std::vector<std::string> overrides = join_overrides(options.overrides);
-    if (is_name) overrides.push_back("model.name=" + options.subject);
-    const Config config = load_config(is_name ? "" : options.subject, overrides).config;
-    subject.card = {config.model, config.input,
-                    std::vector<std::string>(static_cast<size_t>(options.classes ? options.classes : 1000), "class")};
-    subject.model = make_model(subject.card, 0);
+  const bool configured = is_name || extension == ".yaml" || extension == ".yml";
+  Subject subject;
+  if (configured) subject.card = configured_card(options, is_name);
+  const bool detect = configured ? subject.card.task == "detect" : task_of(options.subject) == "detect";
+  const auto with_size = [&](const ModelCard& card) {
+    subject.card = card;
+    if (options.size > 0) subject.card.input.size = options.size;
+  };
+  if (configured) {
+    with_size(subject.card);
+    detect ? take(subject, make_detector(subject.card, 0)) : take(subject, make_model(subject.card, 0));
+  } else if (detect) {
+    LoadedDetector loaded = load_detector(options.subject, Device::cpu());
+    with_size(loaded.card);
+    take(subject, std::move(loaded.model));
   } else {
     LoadedModel loaded = load_model(options.subject, Device::cpu());
-    subject = {std::move(loaded.card), std::move(loaded.model)};
+    with_size(loaded.card);
+    take(subject, std::move(loaded.model));
   }
-  if (options.size > 0) subject.card.input.size = options.size;
   return subject;
 }
 
 int run(const Options& options) {
   Log log;
   if (options.list) {
-    for (const std::string& name : model_names()) log.line(name);
+    for (const std::string& name : all_names()) log.line(name);
     return 0;
   }
   GHOST_CHECK(!options.subject.empty(), "info needs a model, a config or weights; --list names all models");
   const Subject subject = open_subject(options);
   const int64_t size = subject.card.input.size;
-  const std::vector<LayerRecord> layers = trace_layers(*subject.model, size);
+  const std::vector<LayerRecord>& layers = subject.layers;
   int64_t activations = 0;
   log.line(fmt::format("{:<40} {:<36} {:<20} {:>10} {:>12}", "layer", "kind", "output", "parameters", "MACs"));
   for (const LayerRecord& layer : layers) {
@@ -81,7 +113,7 @@ void add_info(CLI::App& app, Action& action) {
   verb->add_option("subject", options->subject, "a model's name, a .yaml config, a run folder or .safetensors");
   verb->add_option("overrides", options->overrides, "key=value: model.width=0.5");
   verb->add_option("--size", options->size, "height and width of the input; 0: as configured");
-  verb->add_option("--classes", options->classes, "class count where nothing else tells; default 1000");
+  verb->add_option("--classes", options->classes, "class count where nothing else tells; default 1000, detectors 20");
   verb->add_option("--batch", options->batch, "batch size for the memory figure")->check(CLI::Range(1, 65536));
   verb->add_flag("--list", options->list, "name all models");
   verb->callback([options, &action] { action = [options] { return run(*options); }; });

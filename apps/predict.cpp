@@ -1,85 +1,45 @@
-#include "train/predict.h"
+#include "apps/predict.h"
 
-#include <fmt/format.h>
-
-#include <chrono>
-#include <filesystem>
-#include <map>
 #include <memory>
 
-#include "apps/options.h"
 #include "apps/verbs.h"
-#include "core/atomic_file.h"
-#include "train/log.h"
+#include "train/weights.h"
 
 namespace ghost {
-namespace {
-
-struct Options {
-  std::string weights, out;
-  std::vector<std::string> inputs;
-  int64_t top = 5, batch_size = 32;
-  bool count = false;
-  DeviceOptions device;
-};
-
-std::string line_of(const Prediction& prediction, const std::vector<std::string>& classes) {
-  std::string text = prediction.path + ":";
-  for (const auto& [index, probability] : prediction.top)
-    text += fmt::format("  {} {:.1f}%", classes[static_cast<size_t>(index)], 100 * probability);
-  return text;
-}
-
-int run(const Options& options) {
-  const Device device = apply(options.device);
-  const std::vector<std::string> paths = expand_inputs(options.inputs);
-  const LoadedModel loaded = load_model(options.weights, device);
-  const auto start = std::chrono::steady_clock::now();
-  const std::vector<Prediction> predictions =
-      predict_pictures(*loaded.model, loaded.card, device, paths, options.top, options.batch_size);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-
-  Log log;
-  std::map<std::string, int64_t> counts;
-  int64_t failed = 0;
-  for (const Prediction& prediction : predictions) {
-    failed += !prediction.error.empty();
-    if (!prediction.error.empty())
-      log.warn(prediction.error);
-    else
-      ++counts[loaded.card.classes[static_cast<size_t>(prediction.top[0].first)]];
-    if (prediction.error.empty() && !options.count) log.line(line_of(prediction, loaded.card.classes));
-  }
-  if (options.count)
-    for (const auto& [name, number] : counts) log.line(fmt::format("{:>8}  {}", number, name));
-  if (!options.out.empty()) {
-    std::filesystem::create_directories(options.out);
-    write_file_atomically(options.out + "/predictions.json", predictions_json(predictions, loaded.card.classes));
-    write_file_atomically(options.out + "/predictions.csv", predictions_csv(predictions, loaded.card.classes));
-  }
-  log.line(fmt::format("{} pictures, {:.0f} images/s{}", predictions.size(),
-                       static_cast<double>(predictions.size()) / seconds,
-                       options.out.empty() ? "" : ", written to " + options.out));
-  return failed ? static_cast<int>(ErrorKind::kData) : 0;
-}
-
-}  // namespace
 
 void add_predict(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("predict", "Names what pictures show: ghosttrain predict WEIGHTS INPUT ...");
+  auto options = std::make_shared<PredictOptions>();
+  CLI::App* verb = app.add_subcommand(
+      "predict", "Names what pictures show, or finds and draws the objects: ghosttrain predict WEIGHTS INPUT ...");
   verb->add_option("weights", options->weights, "run folder or .safetensors")->required();
   verb->add_option("inputs", options->inputs, "pictures, folders or patterns")->required();
-  verb->add_option("--out", options->out, "folder for predictions.json and predictions.csv");
-  verb->add_option("--top", options->top, "classes to show per picture")
+  verb->add_option("--out", options->out, "folder for the results: tables, and pictures with boxes drawn");
+  verb->add_option("--batch-size", options->batch_size, "pictures at a time; 0: 32 to classify, 8 to detect")
+      ->check(CLI::Range(0, 4096));
+  verb->add_flag("--count", options->count, "print how many of each class there are instead of a line per picture");
+  verb->add_option("--top", options->top, "classifier: classes to show per picture")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  verb->add_option("--batch-size", options->batch_size, "pictures at a time")
-      ->check(CLI::Range(1, 4096))
+  verb->add_option("--score", options->score, "detector: lowest score of a box")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  verb->add_flag("--count", options->count, "print how many pictures each class has instead of a line per picture");
+  verb->add_option("--iou", options->iou, "detector: a box that overlaps a better one of its class by more is dropped")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  verb->add_option("--max-boxes", options->max_boxes, "detector: most boxes per picture")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  verb->add_option("--format", options->format, "detector: tables to write, of json (COCO results), csv, voc, yolo")
+      ->capture_default_str();
+  verb->add_flag("--crop", options->crop, "detector: also cut out every object");
+  verb->add_flag("--heat-map", options->heat_map, "detector: also draw where it sees objects");
+  verb->add_flag("--no-pictures", options->no_pictures, "detector: tables only");
   add_device_options(*verb, options->device);
-  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+  verb->callback([options, &action] {
+    action = [options] {
+      return task_of(options->weights) == "detect" ? predict_boxes(*options) : predict_classes(*options);
+    };
+  });
 }
 
 }  // namespace ghost

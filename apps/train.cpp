@@ -2,6 +2,7 @@
 
 #include "apps/verbs.h"
 #include "core/parallel.h"
+#include "data/decode.h"
 #include "train/interrupt.h"
 #include "train/resume.h"
 #include "train/trainer.h"
@@ -42,7 +43,7 @@ int run(const Options& options) {
   const RunFolder folder = resuming ? RunFolder::open(options.resume) : RunFolder::create(run.config);
   log.open_file(folder.log_file());
   if (!resuming) {
-    folder.write_classes(run.card.classes);
+    folder.write_classes(run.task->card().classes);
     folder.write_environment({GHOST_VERSION, run.device.name(), jpeg_decoder_name()});
   }
   log.line(run.describe());

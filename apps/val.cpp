@@ -1,13 +1,15 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/options.h"
 #include "apps/verbs.h"
+#include "core/atomic_file.h"
 #include "train/classify_data.h"
 #include "train/config.h"
+#include "train/detect_data.h"
+#include "train/detect_evaluate.h"
 #include "train/evaluate.h"
 #include "train/log.h"
 
@@ -25,11 +27,13 @@ struct Options {
 };
 
 // The run's own validation folder and batch size where the weights lie in a run folder; key=value changes them.
-Config config_of(const Options& options) {
+Config config_of(const Options& options, const std::string& task) {
   const fs::path given = options.weights;
   const fs::path folder = fs::is_directory(given) ? given : given.parent_path().parent_path();
   const fs::path path = folder / "config.yaml";
-  return load_config(fs::exists(path) ? path.string() : "", join_overrides(options.overrides)).config;
+  std::vector<std::string> overrides = join_overrides(options.overrides);
+  overrides.insert(overrides.begin(), "task=" + task);
+  return load_config(fs::exists(path) ? path.string() : "", overrides).config;
 }
 
 void print(const ClassifierMetrics& metrics, const std::vector<std::string>& classes) {
@@ -48,26 +52,75 @@ void print(const ClassifierMetrics& metrics, const std::vector<std::string>& cla
   if (metrics.skipped > 0) log.warn(fmt::format("{} unreadable pictures were left out", metrics.skipped));
 }
 
-int run(const Options& options) {
-  const Config config = config_of(options);
-  const Device device = apply(options.device);
+void write_json(const std::string& path, const nlohmann::json& json) {
+  if (!path.empty())
+    write_file_atomically(path, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
+}
+
+int64_t batch_size_of(const Options& options, const Config& config) {
+  return options.batch_size > 0 ? options.batch_size : config.train.batch_size;
+}
+
+int run_classifier(const Options& options, const Config& config, const Device& device) {
   const LoadedModel loaded = load_model(options.weights, device);
-  GHOST_CHECK(!config.data.val.empty(), "val needs pictures: data.val=FOLDER (one folder per class)");
-  const int64_t batch_size = options.batch_size > 0 ? options.batch_size : config.train.batch_size;
-  const auto loader =
-      evaluation_loader({config.data.val, batch_size, options.workers, config.data.on_corrupt == "skip"}, loaded.card);
+  const auto loader = evaluation_loader(
+      {config.data.val, batch_size_of(options, config), options.workers, config.data.on_corrupt == "skip"},
+      loaded.card);
   const ClassifierMetrics metrics = evaluate_classifier(*loaded.model, *loader, device);
   print(metrics, loaded.card.classes);
-  if (!options.json.empty()) {
-    const nlohmann::json json = {{"weights", loaded.path},         {"data", config.data.val},
-                                 {"count", metrics.count},         {"loss", metrics.loss},
-                                 {"top1", metrics.top1},           {"top5", metrics.top5},
-                                 {"classes", loaded.card.classes}, {"confusion", metrics.confusion}};
-    std::ofstream out(options.json);
-    out << json.dump(2) << '\n';
-    GHOST_CHECK_AS(kDisk, out.flush().good(), options.json, ": cannot be written");
-  }
+  write_json(options.json, {{"weights", loaded.path},
+                            {"data", config.data.val},
+                            {"count", metrics.count},
+                            {"loss", metrics.loss},
+                            {"top1", metrics.top1},
+                            {"top5", metrics.top5},
+                            {"classes", loaded.card.classes},
+                            {"confusion", metrics.confusion}});
   return 0;
+}
+
+int run_detector(const Options& options, const Config& config, const Device& device) {
+  const LoadedDetector loaded = load_detector(options.weights, device);
+  const auto loader = detection_evaluation_loader({config.data.val, config.data.format, batch_size_of(options, config),
+                                                   options.workers, config.data.on_corrupt == "skip"},
+                                                  loaded.card);
+  const DetectorMetrics metrics =
+      evaluate_detector(*loaded.model, *loader, decode_options_of(config.evaluate, loaded.card), device);
+  Log log;
+  for (const std::string& line : metrics_table(metrics, loaded.card.classes)) log.line(line);
+  log.line(fmt::format(
+      "precision and recall at score {:.3f}, where F1 is highest ({:.3f}); VOC AP {:.4f} (11 points {:.4f})",
+      metrics.best.score, metrics.best.f1, metrics.voc_ap, metrics.voc_ap11));
+  log.line(fmt::format("{} pictures, {:.0f} images/s", metrics.pictures,
+                       static_cast<double>(metrics.pictures) / metrics.seconds));
+  if (metrics.skipped > 0) log.warn(fmt::format("{} unreadable pictures were left out", metrics.skipped));
+  write_json(options.json, {{"weights", loaded.path},
+                            {"data", config.data.val},
+                            {"pictures", metrics.pictures},
+                            {"boxes", metrics.boxes},
+                            {"map50_95", metrics.coco.ap},
+                            {"map50", metrics.coco.ap50},
+                            {"map75", metrics.coco.ap75},
+                            {"voc_map", metrics.voc_ap},
+                            {"voc_map_11", metrics.voc_ap11},
+                            {"precision", metrics.best.precision},
+                            {"recall", metrics.best.recall},
+                            {"f1", metrics.best.f1},
+                            {"score", metrics.best.score},
+                            {"classes", loaded.card.classes},
+                            {"class_map50", metrics.coco.class_ap50},
+                            {"class_map50_95", metrics.coco.class_ap},
+                            {"confusion", metrics.confusion}});
+  return 0;
+}
+
+int run(const Options& options) {
+  const bool detect = task_of(options.weights) == "detect";
+  const Config config = config_of(options, detect ? "detect" : "classify");
+  const Device device = apply(options.device);
+  GHOST_CHECK(!config.data.val.empty(), "val needs pictures: data.val=",
+              detect ? "DATA, with data.format=voc|coco|yolo" : "FOLDER (one folder per class)");
+  return detect ? run_detector(options, config, device) : run_classifier(options, config, device);
 }
 
 }  // namespace

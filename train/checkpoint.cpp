@@ -16,7 +16,7 @@ void for_each_member(State& state, const Visit& visit) {
   visit("epoch", state.epoch);
   visit("step_in_epoch", state.step_in_epoch);
   visit("step", state.step);
-  visit("loss_sum", state.loss_sum);
+  visit("sums", state.sums);
   visit("norm_sum", state.norm_sum);
   visit("seconds", state.seconds);
   visit("epoch_seconds", state.epoch_seconds);

@@ -13,12 +13,12 @@ struct TrainingState {
   int64_t epoch = 0;          // epochs completed
   int64_t step_in_epoch = 0;  // optimizer steps done in the epoch that runs
   int64_t step = 0;           // optimizer steps since the start
-  double loss_sum = 0;        // over the running epoch's steps
+  std::vector<double> sums;   // over the running epoch's steps: the task's training columns
   double norm_sum = 0;
   double seconds = 0;        // spent training, over all sessions
   double epoch_seconds = 0;  // spent in the running epoch
   int64_t corrupt_samples = 0;
-  double best_metric = -1;  // top-1, 0 to 1
+  double best_metric = -1;  // top-1 or mAP, 0 to 1
   int64_t best_epoch = 0;
 };
 

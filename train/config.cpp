@@ -19,7 +19,9 @@ constexpr size_t kLargestFile = size_t{1} << 20;
 
 class ConfigReader {
  public:
-  explicit ConfigReader(const std::vector<RenamedKey>& renamed) : renamed_(renamed), keys_(config_keys(config_)) {}
+  // `start` holds the defaults.
+  ConfigReader(const std::vector<RenamedKey>& renamed, const Config& start)
+      : renamed_(renamed), config_(start), keys_(config_keys(config_)) {}
 
   void read_yaml(const ConfigSource& source);
   void read_overrides(const std::vector<std::string>& overrides);
@@ -220,6 +222,9 @@ LoadedConfig ConfigReader::finish(const std::string& folder) {
   for (const ConfigKey& key : keys_) {
     if (key.info.path) resolve_path(key, folder);
   }
+  for (const ConfigKey& key : keys_)
+    if (const auto given = given_at_.find(key.name); given != given_at_.end() && !key.serves(config_.task))
+      warnings_.push_back(str(given->second, "'", key.name, "' has no effect with task ", config_.task));
   if (problems_.empty()) {
     for (const ConfigConflict& conflict : find_conflicts(config_)) {
       std::string at = "config: ";
@@ -235,7 +240,38 @@ LoadedConfig ConfigReader::finish(const std::string& folder) {
   return {config_, warnings_};
 }
 
+// The task that a config asks for; what cannot be read is left for the reader to report.
+std::string asked_task(const ConfigSource& source, const std::vector<std::string>& overrides) {
+  constexpr std::string_view kKey = "task=";
+  for (auto text = overrides.rbegin(); text != overrides.rend(); ++text)
+    if (text->starts_with(kKey)) return text->substr(kKey.size());
+  try {
+    const YAML::Node root = load_yaml(source.text);
+    if (root.IsMap() && root["task"] && root["task"].IsScalar()) return root["task"].Scalar();
+  } catch (const YAML::Exception&) {
+  }
+  return "classify";
+}
+
 }  // namespace
+
+Config default_config(std::string_view task) {
+  Config config;
+  if (task != "detect") return config;
+  config.task = task;
+  config.model.name = "ghostnet-yolov4";
+  config.data.format = "voc";
+  config.input.size = 416;
+  config.train.epochs = 100;
+  config.train.batch_size = 8;
+  config.train.max_grad_norm = 10;
+  // Adam learns on small sets where SGD's recipe ends at mAP 0.
+  config.optimizer = {.name = "adamw", .learning_rate = 1e-3, .min_learning_rate = 1e-5, .weight_decay = 5e-4};
+  config.schedule.warmup_epochs = 2;
+  config.loss.label_smoothing = 0;
+  config.ema.decay = 0.998;
+  return config;
+}
 
 const std::vector<RenamedKey>& renamed_keys() {
   static const std::vector<RenamedKey> none;
@@ -246,7 +282,7 @@ LoadedConfig parse_config(const ConfigSource& source, const std::vector<std::str
                           const std::vector<RenamedKey>& renamed) {
   GHOST_CHECK(source.text.size() <= kLargestFile, source.source, ": ", source.text.size(),
               " bytes is too much for a config; ", kLargestFile, " is the most. Is it another kind of file?");
-  ConfigReader reader(renamed);
+  ConfigReader reader(renamed, default_config(asked_task(source, overrides)));
   reader.read_yaml(source);
   reader.read_overrides(overrides);
   return reader.finish(source.folder);

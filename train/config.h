@@ -19,6 +19,9 @@ struct ModelConfig {
   double dropout = 0.2;
   std::string weights;
   bool replace_head = false;
+  std::string backbone_weights;
+  // width, height of 9, by size
+  std::array<double, 18> anchors{12, 16, 19, 36, 40, 28, 36, 75, 76, 55, 72, 146, 142, 110, 192, 243, 459, 401};
   bool operator==(const ModelConfig&) const = default;
 };
 
@@ -39,6 +42,7 @@ struct InputConfig {
   std::array<double, 3> std{0.229, 0.224, 0.225};
   double crop_pct = 0.875;
   std::string interpolation = "bilinear";
+  bool letterbox = true;
   bool operator==(const InputConfig&) const = default;
 };
 
@@ -50,6 +54,8 @@ struct TrainConfig {
   std::string precision = "fp32";
   double max_grad_norm = 0;
   int64_t threads = 0;
+  int64_t freeze_epochs = 0;
+  int64_t freeze_batch_size = 16;
   bool operator==(const TrainConfig&) const = default;
 };
 
@@ -87,12 +93,34 @@ struct AugmentConfig {
   double random_erasing = 0;
   double mixup = 0;
   double cutmix = 0;
+  double jitter = 0.3;
+  std::array<double, 2> scale{0.25, 2.0};
+  std::array<double, 3> hsv{0.1, 0.7, 0.4};
+  double mosaic = 0.5;
+  double mosaic_mixup = 0.5;
+  double special_aug_ratio = 0.7;
+  double min_box = 2;
+  std::vector<int64_t> sizes;
   bool operator==(const AugmentConfig&) const = default;
 };
 
 struct LossConfig {
   double label_smoothing = 0.1;
+  int64_t generation = 3;
+  std::string box = "ciou";
+  double ignore_threshold = 0.5;
+  bool ignore_same_level = false;
+  bool focal = false;
+  std::array<double, 3> balance{0.4, 1.0, 4.0};
+  double box_weight = 0.05, object_weight = 5, class_weight = 1;
   bool operator==(const LossConfig&) const = default;
+};
+
+struct EvaluateConfig {
+  double score_threshold = 0.001;
+  double iou_threshold = 0.5;
+  int64_t max_detections = 100;
+  bool operator==(const EvaluateConfig&) const = default;
 };
 
 struct EmaConfig {
@@ -117,6 +145,7 @@ struct Config {
   ScheduleConfig schedule;
   AugmentConfig augment;
   LossConfig loss;
+  EvaluateConfig evaluate;
   EmaConfig ema;
   CheckpointConfig checkpoint;
   std::string output = "runs";
@@ -124,6 +153,9 @@ struct Config {
   std::string device = "auto";
   bool operator==(const Config&) const = default;
 };
+
+// The built-in defaults of a task, "classify" or "detect".
+Config default_config(std::string_view task);
 
 struct LoadedConfig {
   Config config;

@@ -49,10 +49,33 @@ void check_schedule(const Config& c, std::vector<ConfigConflict>& conflicts) {
   }
 }
 
+void check_task(const Config& c, std::vector<ConfigConflict>& conflicts) {
+  const bool detect = c.task == "detect";
+  if (c.model.name.ends_with("-yolov4") != detect) {
+    conflicts.push_back(
+        {{"task", "model.name"},
+         str("'model.name' is '", c.model.name, "', which does not ", c.task, "; use ",
+             detect ? c.model.name + "-yolov4" : "one without -yolov4", " or task: ", detect ? "classify" : "detect")});
+  }
+  if ((c.data.format != "image_folder") != detect) {
+    conflicts.push_back({{"task", "data.format"},
+                         str("'data.format' is '", c.data.format, "', but to ", c.task, " needs ",
+                             detect ? "voc, coco or yolo" : "image_folder")});
+  }
+  if (!detect) return;
+  const auto multiple = [](int64_t size) { return size % 32 == 0; };
+  if (!multiple(c.input.size))
+    conflicts.push_back({{"input.size"}, str("'input.size' is ", c.input.size, ", but must be a multiple of 32")});
+  if (!std::all_of(c.augment.sizes.begin(), c.augment.sizes.end(), multiple))
+    conflicts.push_back({{"augment.sizes"}, "the sizes in 'augment.sizes' must be multiples of 32"});
+  check_pair("augment.scale", c.augment.scale, conflicts);
+}
+
 }  // namespace
 
 std::vector<ConfigConflict> find_conflicts(const Config& c) {
   std::vector<ConfigConflict> conflicts;
+  check_task(c, conflicts);
   check_schedule(c, conflicts);
   check_pair("augment.random_resized_crop", c.augment.random_resized_crop, conflicts);
   check_pair("augment.ratio", c.augment.ratio, conflicts);

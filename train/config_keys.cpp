@@ -1,27 +1,27 @@
 #include "train/config_keys.h"
 
 #include "core/error.h"
+#include "train/config_ranges.h"
 #include "train/number_text.h"
 
 namespace ghost {
 namespace {
 
-constexpr Range at_least(double low) { return {.low = low}; }
-constexpr Range above(double low) { return {.low = low, .open_low = true}; }
-constexpr Range between(double low, double high) { return {.low = low, .high = high}; }
-constexpr Range up_to_below(double low, double high) { return {.low = low, .high = high, .open_high = true}; }
-constexpr Range above_to(double low, double high) { return {.low = low, .high = high, .open_low = true}; }
-
-constexpr Range kProbability = between(0, 1);
-constexpr KeyTask kClassify = KeyTask::kClassify;
+constexpr KeyTask kClassify = KeyTask::kClassify, kDetect = KeyTask::kDetect;
 
 void add_model_and_data(Config& c, std::vector<ConfigKey>& keys) {
   keys.insert(
       keys.end(),
       {
-          {"task", &c.task, {.choices = {"classify"}, .help = "What is trained."}},
+          {"task",
+           &c.task,
+           {.choices = {"classify", "detect"}, .help = "What is trained: classes of pictures, or boxes of objects."}},
 
-          {"model.name", &c.model.name, {.choices = {"ghostnet"}, .help = "The network."}},
+          {"model.name",
+           &c.model.name,
+           {.choices = {"ghostnet", "mobilenetv1", "mobilenetv2", "mobilenetv3", "ghostnet-yolov4",
+                        "mobilenetv1-yolov4", "mobilenetv2-yolov4", "mobilenetv3-yolov4"},
+            .help = "The network: those with -yolov4 detect, the others classify."}},
           {"model.width",
            &c.model.width,
            {.range = between(0.1, 4),
@@ -41,9 +41,20 @@ void add_model_and_data(Config& c, std::vector<ConfigKey>& keys) {
            {.path = true, .help = "A .safetensors file to start from; null starts from random weights."}},
           {"model.replace_head",
            &c.model.replace_head,
-           {.task = kClassify,
-            .help = "Whether a classifier in model.weights for another number of classes is made anew instead of "
+           {.help = "Whether layers of model.weights for another number of classes are made anew instead of "
                     "refused."}},
+          {"model.backbone_weights",
+           &c.model.backbone_weights,
+           {.task = kDetect,
+            .path = true,
+            .help = "A .safetensors file whose backbone the detector starts from: a classifier's run, timm's "
+                    "ghostnet_100, or another detector; null starts from random weights."}},
+          {"model.anchors",
+           std::span<double>(c.model.anchors),
+           {.range = above(0),
+            .unit = "pixels",
+            .task = kDetect,
+            .help = "Width and height of 9 boxes at input.size, the smallest first; `ghosttrain anchors` finds them."}},
 
           {"data.train",
            &c.data.train,
@@ -53,7 +64,10 @@ void add_model_and_data(Config& c, std::vector<ConfigKey>& keys) {
            {.path = true,
             .help = "The validation pictures, in the same form; its class folders are matched by name. null trains "
                     "without validation."}},
-          {"data.format", &c.data.format, {.choices = {"image_folder"}, .help = "How the data set lies on disk."}},
+          {"data.format",
+           &c.data.format,
+           {.choices = {"image_folder", "voc", "coco", "yolo"},
+            .help = "How the data set lies on disk: image_folder to classify, the others to detect."}},
           {"data.classes",
            &c.data.classes,
            {.path = true,
@@ -92,6 +106,11 @@ void add_model_and_data(Config& c, std::vector<ConfigKey>& keys) {
            {.range = above_to(0, 1),
             .task = kClassify,
             .help = "Validation resizes the shorter side to input.size / crop_pct and cuts out the centre."}},
+          {"input.letterbox",
+           &c.input.letterbox,
+           {.task = kDetect,
+            .help = "Whether pictures keep their shape, on grey, or are stretched to the input: for evaluation, val, "
+                    "predict and export alike."}},
           {"input.interpolation",
            &c.input.interpolation,
            {.choices = {"bilinear", "bicubic"}, .help = "How pictures are resized, with antialiasing."}},
@@ -128,6 +147,20 @@ void add_training(Config& c, std::vector<ConfigKey>& keys) {
             .unit = "threads",
             .help = "Threads that compute on the CPU; 0 takes all this process may use. The result does not depend on "
                     "it."}},
+
+          {"train.freeze_epochs",
+           &c.train.freeze_epochs,
+           {.range = between(0, 1e6),
+            .unit = "epochs",
+            .task = kDetect,
+            .help = "First epochs, in which the backbone stands still: no gradients, and its batch norms run as in "
+                    "inference. For a start from model.backbone_weights."}},
+          {"train.freeze_batch_size",
+           &c.train.freeze_batch_size,
+           {.range = between(1, 65536),
+            .unit = "pictures",
+            .task = kDetect,
+            .help = "train.batch_size of the frozen epochs."}},
 
           {"optimizer.name",
            &c.optimizer.name,
@@ -242,15 +275,6 @@ void add_augmentation(Config& c, std::vector<ConfigKey>& keys) {
             .task = kClassify,
             .help = "Alpha of the Beta distribution for the share of a picture that another one covers; 0 switches it "
                     "off."}},
-
-          {"loss.label_smoothing",
-           &c.loss.label_smoothing,
-           {.range = up_to_below(0, 1), .help = "Share of the target spread evenly over all classes."}},
-          {"ema.decay",
-           &c.ema.decay,
-           {.range = up_to_below(0, 1),
-            .help =
-                "Decay per step of the running average of the weights that is validated and exported; 0 keeps none."}},
       });
 }
 
@@ -314,6 +338,7 @@ std::vector<ConfigKey> config_keys(Config& config) {
   add_model_and_data(config, keys);
   add_training(config, keys);
   add_augmentation(config, keys);
+  add_detection_keys(config, keys);
   add_run(config, keys);
   return keys;
 }

@@ -47,7 +47,10 @@ struct ConfigKey {
 
   std::string_view section() const;  // "train" of "train.epochs"; empty for "device"
   std::string_view leaf() const;     // "epochs"
-  std::string type_text() const;     // "integer", "list of 3 numbers"
+  bool serves(std::string_view task) const {
+    return info.task == KeyTask::kBoth || (info.task == KeyTask::kDetect) == (task == "detect");
+  }
+  std::string type_text() const;  // "integer", "list of 3 numbers"
 };
 
 // Every key, bound to its place in `config`, in the order of the file. Sections lie together.

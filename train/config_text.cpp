@@ -44,6 +44,7 @@ std::string to_yaml(const Config& config) {
   std::string text;
   std::string_view section;
   for (const ConfigKey& key : config_keys(copy)) {
+    if (!key.serves(config.task)) continue;
     if (key.section() != section && !key.section().empty()) text += str(key.section(), ":\n");
     section = key.section();
     text += str(section.empty() ? "" : "  ", key.leaf(), ": ", value_text(key), "\n");
@@ -54,14 +55,23 @@ std::string to_yaml(const Config& config) {
 std::string config_markdown() {
   constexpr std::string_view kHead =
       "\n| Key | Type | Default | Allowed | Unit | Task | Meaning |\n|---|---|---|---|---|---|---|\n";
-  Config defaults;
+  Config defaults = default_config("classify"), detect_defaults = default_config("detect");
+  const std::vector<ConfigKey> keys = config_keys(defaults), detect_keys = config_keys(detect_defaults);
+  // A key of both tasks has up to two defaults.
+  const auto default_text = [&](size_t i) {
+    const std::string classify = value_text(keys[i]), detect = value_text(detect_keys[i]);
+    if (keys[i].info.task == KeyTask::kDetect) return str('`', detect, '`');
+    const bool two = keys[i].info.task == KeyTask::kBoth && classify != detect;
+    return two ? str('`', classify, "`, detect `", detect, '`') : str('`', classify, '`');
+  };
   std::string grouped, single = "\n## The run\n" + std::string(kHead);
   std::string_view section;
-  for (const ConfigKey& key : config_keys(defaults)) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const ConfigKey& key = keys[i];
     std::string& text = key.section().empty() ? single : grouped;
     if (key.section() != section && !key.section().empty()) grouped += str("\n## ", key.section(), "\n", kHead);
     section = key.section();
-    text += str("| `", key.name, "` | ", key.info.path ? "path" : key.type_text(), " | `", value_text(key), "` | ",
+    text += str("| `", key.name, "` | ", key.info.path ? "path" : key.type_text(), " | ", default_text(i), " | ",
                 allowed_text(key), " | ", key.info.unit, " | ", task_text(key.info.task), " | ", key.info.help, " |\n");
   }
   return std::string(kIntroduction) + single + grouped;

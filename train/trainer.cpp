@@ -7,9 +7,7 @@
 #include <utility>
 
 #include "core/atomic_file.h"
-#include "data/draw.h"
 #include "data/image_write.h"
-#include "train/classify_data.h"
 #include "train/interrupt.h"
 #include "train/progress.h"
 #include "train/svg_plot.h"
@@ -21,25 +19,32 @@ constexpr int64_t kDrawnBatches = 3;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-std::vector<std::string> metric_columns() {
-  return {"epoch",           "step",     "seconds",  "images_per_second", "learning_rate", "train/loss",
-          "train/grad_norm", "val/loss", "val/top1", "val/top5"};
+std::vector<std::string> metric_columns(const Task& task) {
+  std::vector<std::string> names{"epoch", "step", "seconds", "images_per_second", "learning_rate"};
+  for (const std::string_view name : task.training_columns()) names.emplace_back(name);
+  names.emplace_back("train/grad_norm");
+  for (const std::string_view name : task.evaluation_columns()) names.emplace_back(name);
+  return names;
 }
 
 }  // namespace
 
 Trainer::Trainer(Run& run, const RunFolder& folder, Log& log)
     : run_(run),
+      task_(*run.task),
       folder_(folder),
       log_(log),
-      metrics_(folder.metrics_file(), metric_columns()),
-      step_(*run.model, *run.optimizer, run.ema.get(), run.config, run.device),
-      saved_at_(now()) {}
+      metrics_(folder.metrics_file(), metric_columns(*run.task)),
+      saved_at_(now()) {
+  state_.sums.resize(task_.training_columns().size());
+}
 
 void Trainer::resume() {
   state_ = load_checkpoint(folder_.last_checkpoint(), run_.parts());
+  GHOST_CHECK_AS(kWeights, state_.sums.size() == task_.training_columns().size(), folder_.last_checkpoint(),
+                 ": its training state is of another task");
   const std::vector<std::string> classes = read_checkpoint_header(folder_.last_checkpoint()).card.classes;
-  GHOST_CHECK_AS(kData, classes == run_.card.classes, run_.config.data.train, ": its ", run_.card.classes.size(),
+  GHOST_CHECK_AS(kData, classes == task_.card().classes, run_.config.data.train, ": its ", task_.card().classes.size(),
                  " classes are not the ", classes.size(), " that this run began with");
   metrics_.truncate_after("epoch", static_cast<double>(state_.epoch));
   log_.line(fmt::format("resumed    after {} epochs and {} steps", state_.epoch, state_.step_in_epoch));
@@ -70,56 +75,62 @@ int Trainer::train() {
 
 double Trainer::learning_rate() const {
   const Config& config = run_.config;
-  const LearningRateRange range =
-      learning_rate_range(config.optimizer, config.train.batch_size * config.train.accumulate);
-  const double progress = static_cast<double>(state_.step_in_epoch) / static_cast<double>(run_.steps_per_epoch());
+  const LearningRateRange range = learning_rate_range(config.optimizer, run_.step_images(state_.epoch));
+  const double progress = static_cast<double>(state_.step_in_epoch) / static_cast<double>(run_.steps(state_.epoch));
   return learning_rate_at(config.schedule, range, config.train.epochs, static_cast<double>(state_.epoch) + progress);
 }
 
-bool Trainer::train_step() {
-  double loss = 0;
-  for (int64_t i = 0; i < run_.config.train.accumulate; ++i) {
-    const Batch* batch = run_.training->next();
-    GHOST_ASSERT(batch != nullptr, "the loader ended before the epoch's ", run_.steps_per_epoch(), " steps");
-    if (state_.epoch == 0 && state_.step < kDrawnBatches && i == 0) draw_batch(*batch);
-    state_.corrupt_samples += batch->skipped;
-    loss += step_.add_batch(*batch, run_.training->data());
+double Trainer::apply_gradients() {
+  Optimizer& optimizer = *run_.optimizer;
+  try {
+    const double norm = optimizer.step(learning_rate(), run_.config.train.max_grad_norm);
+    if (run_.ema) run_.ema->update(optimizer.steps());
+    return norm;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNonFinite) throw;
+    GHOST_FAIL(kNonFinite, error.message(), " at step ", optimizer.steps() + 1, ". ",
+               divergence_advice(task_.batch_files()));
   }
-  state_.norm_sum += step_.finish(learning_rate());
-  state_.loss_sum += loss / static_cast<double>(run_.config.train.accumulate);
+}
+
+void Trainer::train_step() {
+  const int64_t accumulate = run_.config.train.accumulate;
+  const double share = 1.0 / static_cast<double>(accumulate);
+  for (int64_t i = 0; i < accumulate; ++i) {
+    const std::vector<double> values = task_.add_batch(state_.step * accumulate + i, share);
+    for (size_t k = 0; k < values.size(); ++k) state_.sums[k] += share * values[k];
+    state_.corrupt_samples += task_.skipped_pictures();
+    if (state_.epoch == 0 && state_.step < kDrawnBatches && i == 0)
+      write_image(folder_.plot_file(fmt::format("train_batch_{}.jpg", state_.step)), task_.draw_batch());
+  }
+  state_.norm_sum += apply_gradients();
   ++state_.step;
   ++state_.step_in_epoch;
-  return state_.step_in_epoch < run_.steps_per_epoch();
 }
 
 bool Trainer::train_epoch() {
-  const Config& config = run_.config;
-  const int64_t steps = run_.steps_per_epoch(), step_images = config.train.batch_size * config.train.accumulate;
-  const bool plain = state_.epoch >= config.train.epochs - config.schedule.no_aug_epochs;
-  run_.training->set_augment(plain ? without_augmentation(config.augment) : augment_of(config.augment));
-  run_.training->start_epoch(state_.epoch, state_.step_in_epoch * step_images);
-  run_.model->set_training(true);
+  const int64_t epoch = state_.epoch, steps = run_.steps(epoch), first_step = state_.step_in_epoch;
+  task_.start_epoch(epoch, first_step * run_.step_images(epoch));
 
-  const double waited_before = run_.training->wait_seconds();
-  Progress progress(log_, {.label = fmt::format("epoch {}/{}", state_.epoch + 1, config.train.epochs),
+  const double waited_before = task_.wait_seconds();
+  Progress progress(log_, {.label = fmt::format("epoch {}/{}", epoch + 1, run_.config.train.epochs),
                            .steps = steps,
-                           .first_step = state_.step_in_epoch,
-                           .steps_after = (config.train.epochs - state_.epoch - 1) * steps});
-  const int64_t first_step = state_.step_in_epoch;
+                           .first_step = first_step,
+                           .steps_after = run_.steps_after(epoch)});
   double mark = now();
-  for (bool more = state_.step_in_epoch < steps; more;) {
-    more = train_step();
+  while (state_.step_in_epoch < steps) {
+    train_step();
     const double time = now();
     state_.seconds += time - mark;
     state_.epoch_seconds += time - mark;
     mark = time;
-    for (const std::string& message : run_.training->take_corrupt_messages()) log_.warn(message);
-    progress.update({state_.step_in_epoch, (state_.step_in_epoch - first_step) * step_images,
-                     state_.loss_sum / static_cast<double>(state_.step_in_epoch), learning_rate()});
+    for (const std::string& message : task_.take_messages()) log_.warn(message);
+    progress.update({state_.step_in_epoch, (state_.step_in_epoch - first_step) * run_.step_images(epoch),
+                     state_.sums[0] / static_cast<double>(state_.step_in_epoch), learning_rate()});
     if (interrupted()) return false;
-    if (more && time_to_save()) save_last();
+    if (state_.step_in_epoch < steps && time_to_save()) save_last();
   }
-  const double waited = run_.training->wait_seconds() - waited_before;
+  const double waited = task_.wait_seconds() - waited_before;
   if (waited > 0.25 * progress.seconds())
     log_.warn(fmt::format(
         "training waited {:.0f} of {:.0f} s for pictures: more data.workers or data.cache=memory would help", waited,
@@ -132,48 +143,58 @@ bool Trainer::time_to_save() const {
   return minutes > 0 && now() - saved_at_ >= 60 * minutes;
 }
 
+std::vector<double> Trainer::take_means(int64_t steps) {
+  std::vector<double> means;
+  for (double& sum : state_.sums) means.push_back(std::exchange(sum, 0) / static_cast<double>(steps));
+  return means;
+}
+
 void Trainer::finish_epoch() {
-  const Config& config = run_.config;
-  const double steps = static_cast<double>(run_.steps_per_epoch());
-  const double images = steps * static_cast<double>(config.train.batch_size * config.train.accumulate);
+  const int64_t steps = run_.steps(state_.epoch), images = steps * run_.step_images(state_.epoch);
   const double rate = learning_rate();
+  const std::vector<double> means = take_means(steps);
+  task_.check_epoch(means);
   const Ema::Scope averaged(run_.ema.get());
-  const ClassifierMetrics metrics =
+  const Evaluation evaluation =
       with_context([&] { return str("the evaluation after step ", state_.step, ", epoch ", state_.epoch + 1); },
-                   [&] { return evaluate_classifier(*run_.model, *run_.validation, run_.device); });
-  for (const std::string& message : run_.validation->take_corrupt_messages()) log_.warn(message);
+                   [&] { return task_.evaluate(); });
+  for (const std::string& message : task_.take_messages()) log_.warn(message);
 
   ++state_.epoch;
   state_.step_in_epoch = 0;
-  const double loss = std::exchange(state_.loss_sum, 0) / steps, norm = std::exchange(state_.norm_sum, 0) / steps;
-  const double speed = images / std::exchange(state_.epoch_seconds, 0);
-  const bool best = metrics.top1 > state_.best_metric;
-  metrics_.append({{"epoch", static_cast<double>(state_.epoch)},
-                   {"step", static_cast<double>(state_.step)},
-                   {"seconds", state_.seconds},
-                   {"images_per_second", speed},
-                   {"learning_rate", rate},
-                   {"train/loss", loss},
-                   {"train/grad_norm", norm},
-                   {"val/loss", metrics.loss},
-                   {"val/top1", metrics.top1},
-                   {"val/top5", metrics.top5}});
-  log_.line(fmt::format(
-      "epoch {}/{}  train loss {:.4f}  val loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  {:.0f} images/s{}", state_.epoch,
-      config.train.epochs, loss, metrics.loss, 100 * metrics.top1, 100 * metrics.top5, speed, best ? "  best" : ""));
-  if (best) save_best(metrics);
+  const double speed = static_cast<double>(images) / std::exchange(state_.epoch_seconds, 0);
+  const bool best = evaluation.score > state_.best_metric;
+  write_row(means, evaluation, rate, speed);
+  log_.line(fmt::format("epoch {}/{}  train loss {:.4f}  {}  {:.0f} images/s{}", state_.epoch, run_.config.train.epochs,
+                        means[0], evaluation.text, speed, best ? "  best" : ""));
+  for (const std::string& line : evaluation.details) log_.line(line);
+  if (best) save_best(evaluation);
   draw_curves();
 }
 
-void Trainer::save_best(const ClassifierMetrics& metrics) {
-  state_.best_metric = metrics.top1;
+void Trainer::write_row(const std::vector<double>& means, const Evaluation& evaluation, double rate, double speed) {
+  const double norm = std::exchange(state_.norm_sum, 0) / static_cast<double>(run_.steps(state_.epoch - 1));
+  std::vector<std::pair<std::string_view, double>> row{{"epoch", static_cast<double>(state_.epoch)},
+                                                       {"step", static_cast<double>(state_.step)},
+                                                       {"seconds", state_.seconds},
+                                                       {"images_per_second", speed},
+                                                       {"learning_rate", rate},
+                                                       {"train/grad_norm", norm}};
+  const std::vector<std::string_view> names = task_.training_columns();
+  for (size_t i = 0; i < names.size(); ++i) row.emplace_back(names[i], means[i]);
+  row.insert(row.end(), evaluation.values.begin(), evaluation.values.end());
+  metrics_.append(row);
+}
+
+void Trainer::save_best(const Evaluation& evaluation) {
+  state_.best_metric = evaluation.score;
   state_.best_epoch = state_.epoch;
-  save_weights(folder_.best_checkpoint(), *run_.model, run_.card);
-  write_file_atomically(folder_.plot_file("confusion.svg"), svg_confusion(run_.card.classes, metrics.confusion));
+  save_weights(folder_.best_checkpoint(), task_.module(), task_.card());
+  for (const auto& [name, contents] : evaluation.plots) write_file_atomically(folder_.plot_file(name), contents);
 }
 
 void Trainer::save_last() {
-  save_checkpoint(folder_.last_checkpoint(), run_.parts(), state_, run_.card, to_yaml(run_.config));
+  save_checkpoint(folder_.last_checkpoint(), run_.parts(), state_, task_.card(), to_yaml(run_.config));
   saved_at_ = now();
 }
 
@@ -185,40 +206,25 @@ void Trainer::keep_epoch() {
   std::error_code no_links;
   std::filesystem::remove(name, no_links);
   std::filesystem::create_hard_link(folder_.last_checkpoint(), name, no_links);
-  if (no_links) save_checkpoint(name, run_.parts(), state_, run_.card, to_yaml(run_.config));
+  if (no_links) save_checkpoint(name, run_.parts(), state_, task_.card(), to_yaml(run_.config));
   folder_.prune_checkpoints(checkpoint.keep);
 }
 
-void Trainer::draw_batch(const Batch& batch) {
-  const auto name_of_label = [&](const Tensor& labels, int64_t i) {
-    return run_.card.classes[static_cast<size_t>(labels.data<int64_t>()[i])];
-  };
-  std::vector<std::string> captions;
-  for (int64_t i = 0; i < batch.size(); ++i)
-    captions.push_back(batch.mix < 1 ? fmt::format("{:.2f} {} + {}", batch.mix, name_of_label(batch.labels, i),
-                                                   name_of_label(batch.labels_b, i))
-                                     : name_of_label(batch.labels, i));
-  write_image(folder_.plot_file(fmt::format("train_batch_{}.jpg", state_.step)),
-              batch_mosaic(batch.images, captions, run_.training->preprocess()));
-}
-
 void Trainer::draw_curves() const {
-  const std::vector<double> epochs = metrics_.column("epoch");
-  const auto curve = [&](const char* name) { return Curve{name, epochs, metrics_.column(name)}; };
-  write_file_atomically(folder_.plot_file("curves.svg"),
-                        svg_curves({{"loss", "epoch", "cross entropy", {curve("train/loss"), curve("val/loss")}},
-                                    {"accuracy", "epoch", "share", {curve("val/top1"), curve("val/top5")}},
-                                    {"learning rate", "epoch", "", {curve("learning_rate")}}}));
+  std::vector<Plot> plots = task_.curves(metrics_);
+  plots.push_back(
+      {"learning rate", "epoch", "", {{"learning_rate", metrics_.column("epoch"), metrics_.column("learning_rate")}}});
+  write_file_atomically(folder_.plot_file("curves.svg"), svg_curves(plots));
 }
 
 std::string Trainer::summary() const {
   return fmt::format(
-      "done       best top-1 {:.2f}% in epoch {}, {:.0f} s of training\n"
+      "done       best {} {:.2f}% in epoch {}, {:.0f} s of training\n"
       "weights    {}\n"
       "next       ghosttrain val {}   |   ghosttrain predict {} PICTURE ...   |   ghosttrain export {} --to "
       "FILE.safetensors",
-      100 * state_.best_metric, state_.best_epoch, state_.seconds, folder_.best_checkpoint(), folder_.path(),
-      folder_.path(), folder_.path());
+      task_.score_name(), 100 * state_.best_metric, state_.best_epoch, state_.seconds, folder_.best_checkpoint(),
+      folder_.path(), folder_.path(), folder_.path());
 }
 
 }  // namespace ghost

@@ -1,4 +1,4 @@
-// Trains a classifier from a config into a run folder.
+// Trains a task from a config into a run folder.
 //
 // Order at the end of an epoch: evaluation, metrics row, best weights, checkpoint. A run killed between any two of
 // these resumes from the last checkpoint and writes the same row and the same weights again.
@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "train/checkpoint.h"
-#include "train/classifier_step.h"
-#include "train/evaluate.h"
 #include "train/log.h"
 #include "train/metrics_csv.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/task.h"
 
 namespace ghost {
 
@@ -25,16 +24,14 @@ struct Run {
 
   Config config;
   Device device;
-  std::unique_ptr<Loader> training, validation;
-  ModelCard card;
-  std::unique_ptr<Classifier> model;
+  std::unique_ptr<Task> task;
   std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<Ema> ema;    // null without averaging
-  std::string weights_report;  // what model.weights gave; "" without
-  int64_t macs = 0;            // of one picture
+  std::unique_ptr<Ema> ema;  // null without averaging
 
-  int64_t steps_per_epoch() const { return training->batches_per_epoch() / config.train.accumulate; }
-  CheckpointParts parts() { return {*model, *optimizer, ema.get()}; }
+  int64_t step_images(int64_t epoch) const { return task->batch_size(epoch) * config.train.accumulate; }
+  int64_t steps(int64_t epoch) const { return task->batches(epoch) / config.train.accumulate; }
+  int64_t steps_after(int64_t epoch) const;  // of the epochs that follow
+  CheckpointParts parts() { return {task->module(), *optimizer, ema.get()}; }
   // The banner: model, data, device, plan.
   std::string describe() const;
 };
@@ -51,22 +48,24 @@ class Trainer {
 
  private:
   bool train_epoch();  // false: a signal came
-  bool train_step();   // false: the epoch's batches are used up
+  void train_step();
+  double apply_gradients();
   bool time_to_save() const;
   void finish_epoch();
-  void save_best(const ClassifierMetrics& metrics);
+  std::vector<double> take_means(int64_t steps);
+  void write_row(const std::vector<double>& means, const Evaluation& evaluation, double rate, double speed);
+  void save_best(const Evaluation& evaluation);
   void save_last();
   void keep_epoch();
-  void draw_batch(const Batch& batch);
   void draw_curves() const;
   double learning_rate() const;
   std::string summary() const;
 
   Run& run_;
+  Task& task_;
   const RunFolder& folder_;
   Log& log_;
   MetricsCsv metrics_;
-  ClassifierStep step_;
   TrainingState state_;
   double saved_at_ = 0;  // seconds on the steady clock
 };

@@ -16,14 +16,23 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCard = "ghosttrain.card";
 
-std::string plain_name(std::string name) {
-  for (const std::string_view prefix : {"module.", "backbone.model."})
-    if (name.starts_with(prefix)) name.erase(0, prefix.size());
+constexpr std::string_view kBackbone = "backbone.model.";
+
+// A name of a file as a module without `keep_backbone` has it.
+std::string plain_name(std::string name, bool keep_backbone) {
+  if (name.starts_with("module.")) name.erase(0, 7);
+  if (!keep_backbone && name.starts_with(kBackbone)) name.erase(0, kBackbone.size());
   return name;
 }
 
 bool ignored(const std::string& name) { return name.ends_with("num_batches_tracked"); }
-bool is_head(const std::string& name) { return name.starts_with("classifier."); }
+// Whether a tensor's shape depends on the number of classes.
+bool is_head(const std::string& name) {
+  return name.starts_with("classifier.") || (name.starts_with("yolo_head") && name.find(".1.") == 10);
+}
+int64_t classes_of_head(const std::string& name, int64_t rows) {
+  return name.starts_with("yolo_head") ? rows / 3 - 5 : rows;
+}
 
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
@@ -69,17 +78,20 @@ void check_read_back(const std::string& file, const std::vector<NamedTensor>& te
 }  // namespace
 
 std::map<std::string, std::string> to_metadata(const ModelCard& card) {
-  const Json json = {{"model",
+  const Json json = {{"task", card.task},
+                     {"model",
                       {{"name", card.model.name},
                        {"width", card.model.width},
                        {"flavour", card.model.flavour},
-                       {"dropout", card.model.dropout}}},
+                       {"dropout", card.model.dropout},
+                       {"anchors", card.model.anchors}}},
                      {"input",
                       {{"size", card.input.size},
                        {"mean", card.input.mean},
                        {"std", card.input.std},
                        {"channels", "RGB"},
                        {"crop_pct", card.input.crop_pct},
+                       {"letterbox", card.input.letterbox},
                        {"interpolation", card.input.interpolation}}},
                      {"classes", card.classes}};
   return {{kCard, json.dump()}, {"format", "pt"}};
@@ -93,15 +105,18 @@ ModelCard card_of(const SafetensorsReader& file) {
     const Json json = Json::parse(found->second);
     ModelCard card;
     const Json &model = json.at("model"), &input = json.at("input");
+    card.task = json.value("task", card.task);
     card.model.name = model.at("name");
     card.model.width = model.at("width");
     card.model.flavour = model.at("flavour");
     card.model.dropout = model.at("dropout");
+    card.model.anchors = model.value("anchors", card.model.anchors);
     card.input.size = input.at("size");
     card.input.mean = input.at("mean");
     card.input.std = input.at("std");
     card.input.crop_pct = input.at("crop_pct");
     card.input.interpolation = input.at("interpolation");
+    card.input.letterbox = input.value("letterbox", card.input.letterbox);
     card.classes = json.at("classes").get<std::vector<std::string>>();
     return card;
   } catch (const Json::exception& error) {
@@ -116,6 +131,14 @@ std::unique_ptr<Classifier> make_model(const ModelCard& card, uint64_t seed) {
                                  .dropout = card.model.dropout,
                                  .flavour = flavour_from_name(card.model.flavour),
                                  .seed = seed});
+}
+
+std::unique_ptr<Detector> make_detector(const ModelCard& card, uint64_t seed) {
+  return make_detector(DetectorOptions{.name = card.model.name,
+                                       .width = card.model.width,
+                                       .num_classes = static_cast<int64_t>(card.classes.size()),
+                                       .flavour = flavour_from_name(card.model.flavour),
+                                       .seed = seed});
 }
 
 std::string LoadReport::summary() const {
@@ -137,14 +160,23 @@ std::vector<NamedTensor> with_prefix(const std::string& prefix, std::vector<Name
   return tensors;
 }
 
-LoadReport load_weights(Module& module, const SafetensorsReader& file, const std::string& prefix, bool replace_head) {
+namespace {
+
+struct LoadRules {
+  std::string prefix;          // of the file's names
+  bool keep_backbone = false;  // targets are a whole detector's
+  bool replace_head = false;
+};
+
+LoadReport load_into(const std::vector<NamedTensor>& targets, const SafetensorsReader& file, const LoadRules& rules) {
   std::map<std::string, std::string> stored;  // plain name -> name in the file
   for (const std::string& name : file.names())
-    if (name.starts_with(prefix) && !ignored(name)) stored[plain_name(name.substr(prefix.size()))] = name;
+    if (name.starts_with(rules.prefix) && !ignored(name))
+      stored[plain_name(name.substr(rules.prefix.size()), rules.keep_backbone)] = name;
 
   LoadReport report;
   std::vector<std::pair<Tensor, std::string>> copies;
-  for (const NamedTensor& target : module.state()) {
+  for (const NamedTensor& target : targets) {
     const auto found = stored.find(target.name);
     if (found == stored.end()) {
       report.missing.push_back(target.name);
@@ -152,12 +184,13 @@ LoadReport load_weights(Module& module, const SafetensorsReader& file, const std
     }
     const Shape shape = file.shape(found->second);
     const bool fits = shape == target.tensor.shape();
-    if (!fits && is_head(target.name) && replace_head) {
+    if (!fits && is_head(target.name) && rules.replace_head) {
       report.skipped.push_back(target.name);
     } else {
-      GHOST_CHECK_AS(kWeights, fits || !is_head(target.name), file.path(), ": '", found->second, "' is for ", shape[0],
-                     " classes, this data set has ", target.tensor.dim(0),
-                     "; model.replace_head=true keeps all other weights and starts the classifier anew");
+      GHOST_CHECK_AS(kWeights, fits || !is_head(target.name), file.path(), ": '", found->second, "' is for ",
+                     classes_of_head(target.name, shape[0]), " classes, this data set has ",
+                     classes_of_head(target.name, target.tensor.dim(0)),
+                     "; model.replace_head=true keeps all other weights and starts that layer anew");
       GHOST_CHECK_AS(kWeights, fits, file.path(), ": '", found->second, "' has shape ", shape, ", the model needs ",
                      target.tensor.shape(), "; check model.name and model.width");
       copies.emplace_back(target.tensor, found->second);
@@ -166,11 +199,26 @@ LoadReport load_weights(Module& module, const SafetensorsReader& file, const std
     stored.erase(found);
   }
   for (const auto& [name, file_name] : stored) report.skipped.push_back(name);
-  const auto needed = [&](const std::string& name) { return !(replace_head && is_head(name)); };
+  const auto needed = [&](const std::string& name) { return !(rules.replace_head && is_head(name)); };
   GHOST_CHECK_AS(kWeights, std::none_of(report.missing.begin(), report.missing.end(), needed), file.path(), ": ",
                  report.summary(), "; the file does not hold this network");
   for (const auto& [target, name] : copies) target.copy_from(file.read(name).to(target.dtype()).to(target.device()));
   return report;
+}
+
+}  // namespace
+
+LoadReport load_weights(Module& module, const SafetensorsReader& file, const std::string& prefix, bool replace_head) {
+  const std::vector<NamedTensor> targets = module.state();
+  const bool detector = targets.front().name.starts_with(kBackbone);
+  return load_into(targets, file, {.prefix = prefix, .keep_backbone = detector, .replace_head = replace_head});
+}
+
+LoadReport load_backbone_weights(Detector& detector, const SafetensorsReader& file, const std::string& prefix) {
+  std::vector<NamedTensor> targets;
+  for (NamedTensor& tensor : detector.state())
+    if (tensor.name.starts_with(kBackbone)) targets.push_back({tensor.name.substr(kBackbone.size()), tensor.tensor});
+  return load_into(targets, file, {.prefix = prefix});
 }
 
 void require_all_finite(const std::vector<NamedTensor>& tensors, const std::string& path) {
@@ -187,15 +235,36 @@ void save_weights(const std::string& path, Module& module, const ModelCard& card
                     [&](const std::string& file) { check_read_back(file, tensors, path); });
 }
 
+std::string task_of(const std::string& path) {
+  const SafetensorsReader file(resolve(path));
+  return file.metadata().contains(kCard) ? card_of(file).task : "classify";
+}
+
 LoadedModel load_model(const std::string& path, const Device& device) {
   LoadedModel loaded;
   loaded.path = resolve(path);
   const SafetensorsReader file(loaded.path);
   const std::string prefix = weights_prefix(file);
   loaded.card = file.metadata().contains(kCard) ? card_of(file) : card_from_shapes(file, prefix);
+  GHOST_CHECK_AS(kWeights, loaded.card.task == "classify", loaded.path, ": these are a detector's weights (",
+                 loaded.card.model.name, "), a classifier's are needed");
   loaded.model = make_model(loaded.card, 0);
   loaded.model->to(device);
   load_weights(*loaded.model, file, prefix, false);
+  loaded.model->set_training(false);
+  return loaded;
+}
+
+LoadedDetector load_detector(const std::string& path, const Device& device) {
+  LoadedDetector loaded;
+  loaded.path = resolve(path);
+  const SafetensorsReader file(loaded.path);
+  loaded.card = card_of(file);
+  GHOST_CHECK_AS(kWeights, loaded.card.task == "detect", loaded.path, ": these are a classifier's weights (",
+                 loaded.card.model.name, "), a detector's are needed");
+  loaded.model = make_detector(loaded.card, 0);
+  loaded.model->to(device);
+  load_weights(*loaded.model, file, weights_prefix(file), false);
   loaded.model->set_training(false);
   return loaded;
 }

@@ -126,11 +126,11 @@ class Checkpoints : public testing::Test {
 
 TEST_F(Checkpoints, EverythingComesBack) {
   Parts saved(1), loaded(2);
-  const TrainingState state{.epoch = 3, .step_in_epoch = 4, .step = 99, .loss_sum = 0.1 + 0.2, .best_metric = 1.0 / 3};
+  const TrainingState state{.epoch = 3, .step_in_epoch = 4, .step = 99, .sums = {0.1 + 0.2, 7}, .best_metric = 1.0 / 3};
   save_checkpoint(path_, saved.parts(), state, small_card(), "train: {epochs: 5}\n");
   const TrainingState back = load_checkpoint(path_, loaded.parts());
   EXPECT_EQ(back.step_in_epoch, 4);
-  EXPECT_EQ(back.loss_sum, 0.1 + 0.2);
+  EXPECT_EQ(back.sums, state.sums);
   EXPECT_EQ(back.best_metric, 1.0 / 3);
   EXPECT_EQ(loaded.optimizer.steps(), 99);
   EXPECT_EQ(values_of(*loaded.model), values_of(*saved.model));

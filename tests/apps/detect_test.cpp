@@ -1,0 +1,170 @@
+// A detector from its data to its predictions, as a user would go about it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/random.h"
+#include "data/draw.h"
+#include "data/image_write.h"
+#include "tests/apps/program.h"
+#include "tests/apps/same_run.h"
+
+namespace ghost {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+struct Object {
+  const char* name;
+  int left, top, right, bottom;
+};
+
+void write_voc(const fs::path& root, const std::string& name, const Image& image, const std::vector<Object>& objects) {
+  write_image((root / "JPEGImages" / (name + ".png")).string(), image);
+  std::ofstream xml(root / "Annotations" / (name + ".xml"));
+  xml << "<annotation><filename>" << name << ".png</filename><size><width>" << image.width << "</width><height>"
+      << image.height << "</height><depth>3</depth></size>\n";
+  for (const Object& object : objects)
+    xml << "<object><name>" << object.name << "</name><difficult>0</difficult><bndbox><xmin>" << object.left
+        << "</xmin><ymin>" << object.top << "</ymin><xmax>" << object.right << "</xmax><ymax>" << object.bottom
+        << "</ymax></bndbox></object>\n";
+  xml << "</annotation>\n";
+}
+
+// Red and green rectangles on noise, VOC form.
+void make_boxes(const std::string& root, int pictures) {
+  const fs::path folder = root;
+  for (const char* name : {"JPEGImages", "Annotations", "ImageSets/Main"}) fs::create_directories(folder / name);
+  std::ofstream train(folder / "ImageSets/Main/train.txt"), val(folder / "ImageSets/Main/val.txt");
+  for (int i = 0; i < pictures; ++i) {
+    Rng rng(3, static_cast<uint64_t>(i));
+    Image image(80 + i % 3 * 8, 64);
+    for (uint8_t& value : image.pixels) value = static_cast<uint8_t>(60 + rng.below(60));
+    std::vector<Object> objects;
+    for (int k = 0; k < 1 + i % 2; ++k) {
+      const bool red = rng.chance(0.5f);
+      const int left = static_cast<int>(2 + 38 * k + rng.below(10)), top = static_cast<int>(2 + rng.below(30));
+      const int width = red ? 24 : 14, height = red ? 16 : 28;
+      fill_rect(image, left, top, left + width, top + height, red ? Color{220, 30, 30} : Color{30, 220, 30});
+      objects.push_back({red ? "red" : "green", left, top, left + width, top + height});
+    }
+    const std::string name = "picture " + std::to_string(i);
+    write_voc(folder, name, image, objects);
+    (i % 4 == 3 ? val : train) << name << "\r\n";
+  }
+}
+
+class Detect : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = test_folder();
+    make_boxes(root_ + "/data", 16);
+    config_ = root_ + "/tiny.yaml";
+    std::ofstream(config_)
+        << "task: detect\n"
+           "model: {name: mobilenetv1-yolov4, width: 0.25, anchors: [6, 6, 8, 10, 10, 8, 14, 20, 16, "
+           "16, 20, 14, 24, 30, 30, 30, 50, 50]}\n"
+           "data: {format: voc, train: "
+        << root_ << "/data/ImageSets/Main/train.txt, val: " << root_
+        << "/data/ImageSets/Main/val.txt, workers: 1}\n"
+           "input: {size: 64}\n"
+           "train: {epochs: 4, batch_size: 4, freeze_epochs: 2, freeze_batch_size: 3, seed: 5}\n"
+           "schedule: {warmup_epochs: 0.5}\n"
+           "output: "
+        << root_ << "/runs\n";
+  }
+  void TearDown() override { fs::remove_all(root_); }
+  std::string run(const std::string& name) const { return root_ + "/runs/" + name; }
+  ProgramResult ghosttrain(const std::vector<std::string>& arguments) const { return run_program(arguments, root_); }
+
+  std::string root_, config_;
+};
+
+TEST_F(Detect, ARunStoppedInEitherStageGoesOnBitForBit) {
+  ProgramResult result = ghosttrain({"train", config_, "run_name=straight"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("backbone frozen"));
+  Rng rng(11, 1);
+  int stopped = 0;
+  for (int session = 0; session < 60; ++session) {
+    const bool started = fs::exists(run("stopped") + "/checkpoints/last.safetensors");
+    if (!started) fs::remove_all(run("stopped"));
+    const std::vector<std::string> arguments =
+        started ? std::vector<std::string>{"train", "--resume", run("stopped")}
+                : std::vector<std::string>{"train", config_, "run_name=stopped", "checkpoint.every_minutes=0.00001"};
+    const pid_t process = start_program(arguments, root_);
+    if (stopped < 5) {
+      usleep(static_cast<useconds_t>(60'000 + rng.below(250'000)));
+      kill(process, SIGKILL);
+    }
+    const int code = wait_for(process);
+    if (code == 0) break;
+    ASSERT_EQ(code, 128 + SIGKILL) << read_text(root_ + "/output.txt");
+    stopped += fs::exists(run("stopped") + "/checkpoints/last.safetensors");
+  }
+  expect_same_run(run("straight"), run("stopped"));
+}
+
+TEST_F(Detect, ThreadsChangeNothing) {
+  ASSERT_EQ(ghosttrain({"train", config_, "run_name=straight", "train.epochs=3"}).exit_code, 0);
+  const ProgramResult other =
+      ghosttrain({"train", config_, "run_name=other", "train.epochs=3", "train.threads=3", "data.workers=0"});
+  ASSERT_EQ(other.exit_code, 0) << other.output;
+  expect_same_run(run("straight"), run("other"));
+}
+
+// The figures of the best epoch in metrics.csv.
+std::string best_map(const std::string& run_folder) {
+  std::ifstream file(run_folder + "/log.txt");
+  std::string best;
+  for (std::string line; std::getline(file, line);)
+    if (line.ends_with("best")) best = line.substr(line.find("mAP50 ") + 6, 6);
+  return best;
+}
+
+TEST_F(Detect, ValidationAfterwardsGivesTheSameFigures) {
+  ProgramResult result =
+      ghosttrain({"train", config_, "run_name=run", "train.epochs=30", "train.freeze_epochs=0", "augment.mosaic=0"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  for (const char* file : {"metrics.csv", "plots/train_batch_0.jpg", "plots/curves.svg", "classes.txt"})
+    EXPECT_TRUE(fs::exists(run("run") + "/" + file)) << file;
+  result = ghosttrain({"val", run("run"), "--json", root_ + "/val.json"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("mAP50"));
+  const std::string json = read_text(root_ + "/val.json");
+  const double map = std::stod(json.substr(json.find("\"map50\": ") + 9));
+  EXPECT_NEAR(map, std::stod(best_map(run("run"))), 5e-5);
+  EXPECT_EQ(ghosttrain({"val", run("run"), "--batch-size", "1", "--json", root_ + "/one.json"}).exit_code, 0);
+  const std::string one = read_text(root_ + "/one.json");
+  EXPECT_NEAR(std::stod(one.substr(one.find("\"map50\": ") + 9)), map, 1e-9);
+
+  result = ghosttrain({"predict", run("run"), root_ + "/data/JPEGImages", "--out", root_ + "/out", "--crop",
+                       "--heat-map", "--format", "json,csv,voc,yolo"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("16 pictures"));
+  EXPECT_TRUE(fs::exists(root_ + "/out/picture 0.jpg"));
+  result = ghosttrain({"export", run("run"), "--to", root_ + "/detector.safetensors"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(ghosttrain({"val", root_ + "/detector.safetensors", "data.format=voc",
+                        "data.val=" + root_ + "/data/ImageSets/Main/val.txt"})
+                .exit_code,
+            0);
+}
+
+TEST_F(Detect, WhatCannotBeTrainedIsRefused) {
+  EXPECT_THAT(ghosttrain({"train", config_, "model.name=ghostnet"}).output, HasSubstr("ghostnet-yolov4"));
+  EXPECT_EQ(ghosttrain({"train", config_, "input.size=65"}).exit_code, 2);
+  EXPECT_EQ(ghosttrain({"train", config_, "train.batch_size=99"}).exit_code, 3);
+  // Objects so small that none is left: nothing matches, which is said after the first epoch.
+  const ProgramResult nothing = ghosttrain({"train", config_, "augment.min_box=900", "run_name=nothing"});
+  EXPECT_EQ(nothing.exit_code, 3);
+  EXPECT_THAT(nothing.output, HasSubstr("not one anchor was matched"));
+}
+
+}  // namespace
+}  // namespace ghost

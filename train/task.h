@@ -1,0 +1,73 @@
+// What a classifier and a detector do differently in training: data, loss, evaluation, plots. The trainer, checkpoints
+// and metrics know only this.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/image.h"
+#include "layers/module.h"
+#include "train/metrics_csv.h"
+#include "train/run_folder.h"
+#include "train/svg_plot.h"
+#include "train/weights.h"
+
+namespace ghost {
+
+struct Evaluation {
+  std::vector<std::pair<std::string_view, double>> values;  // columns of metrics.csv
+  double score = 0;                                         // the higher the better: says which weights are the best
+  std::string text;                                         // for the epoch's line
+  std::vector<std::string> details;                         // lines below it
+  std::vector<std::pair<std::string, std::string>>
+      plots;  // name and contents of the files that go with the best weights
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  virtual Module& module() = 0;
+  virtual const ModelCard& card() const = 0;
+  virtual std::string describe() const = 0;  // lines of the banner: model, data, warnings
+  virtual std::string_view score_name() const = 0;
+
+  // What add_batch() measures, as columns of metrics.csv; the first is the loss.
+  virtual std::vector<std::string_view> training_columns() const = 0;
+  virtual std::vector<std::string_view> evaluation_columns() const = 0;
+  virtual std::vector<Plot> curves(const MetricsCsv& metrics) const = 0;
+
+  virtual int64_t batch_size(int64_t epoch) const = 0;
+  virtual int64_t batches(int64_t epoch) const = 0;
+  // Prepares batches and module for an epoch, from any sample on.
+  virtual void start_epoch(int64_t epoch, int64_t first_sample) = 0;
+
+  // Takes the next batch, runs forward and backward with the loss times `share`; gradients add up. `micro_step` counts
+  // batches since the start. Returns values of training_columns(). A loss that is not finite throws kNonFinite with the
+  // layer where the first such value arose and the files of the batch.
+  virtual std::vector<double> add_batch(int64_t micro_step, double share) = 0;
+  virtual int64_t skipped_pictures() const = 0;  // corrupt ones of the last batch
+  virtual std::string batch_files() const = 0;   // of the last batch, a line each
+  virtual Image draw_batch() const = 0;          // the last batch with its labels
+  // Looks at an epoch's means of training_columns(); throws kData when there was nothing to learn from.
+  virtual void check_epoch(const std::vector<double>& means) const = 0;
+
+  virtual Evaluation evaluate() = 0;
+
+  virtual double wait_seconds() const = 0;               // for training pictures, since the start
+  virtual std::vector<std::string> take_messages() = 0;  // about pictures that could not be read
+};
+
+// Opens data and model as the config says; throws before anything is written. `resuming`: weights come from the
+// checkpoint.
+std::unique_ptr<Task> make_task(const Config& config, const Device& device, bool resuming);
+std::unique_ptr<Task> make_classify_task(const Config& config, const Device& device, bool resuming);
+std::unique_ptr<Task> make_detect_task(const Config& config, const Device& device, bool resuming);
+
+// What to do about a loss that is not finite; `files` are the batch's pictures.
+std::string divergence_advice(const std::string& files);
+
+}  // namespace ghost
