@@ -238,7 +238,6 @@ DetectionFormat detection_format_from_name(const std::string& name) {
   return DetectionFormat::kYolo;
 }
 
-DetectionSource read_coco(const DetectionSetOptions&) { GHOST_FAIL(kData, "COCO is not read yet"); }
 DetectionSource read_yolo(const DetectionSetOptions&) { GHOST_FAIL(kData, "YOLO is not read yet"); }
 
 }  // namespace ghost

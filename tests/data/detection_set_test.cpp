@@ -51,5 +51,38 @@ TEST(DetectionSet, ReadsVoc) {
   EXPECT_EQ(listed.samples[1].id, 2);
 }
 
+TEST(DetectionSet, ReadsCoco) {
+  const TempFolder temp;
+  temp.write_picture("images/train/a b.jpg", smooth_picture(60, 40));
+  temp.write_picture("images/train/#2.png", smooth_picture(30, 50));
+  DetectionSetOptions options;
+  options.format = DetectionFormat::kCoco;
+  options.source = temp.write_text("annotations/instances_train.json", R"({
+    "images": [{"id": 7, "file_name": "a b.jpg", "width": 60, "height": 40}, {"id": 0, "file_name": "#2.png"}],
+    "categories": [{"id": 9, "name": "white dog"}, {"id": 3, "name": "animals"}, {"id": 5, "name": "cat"}],
+    "annotations": [
+      {"id": 0, "image_id": 7, "category_id": 5, "bbox": [1, 2.5, 10, 20], "area": 150.5, "iscrowd": 0,
+       "segmentation": [[1, 2, 3, 4, 5, 6]]},
+      {"id": 1, "image_id": 0, "category_id": 9, "bbox": [20, 40, 100, 5], "iscrowd": 1}]})");
+  const DetectionSet set = open_detection_set(options);
+  EXPECT_THAT(set.classes, ElementsAre("animals", "cat", "white dog"));
+  EXPECT_THAT(set.counts, ElementsAre(0, 1, 1));
+  ASSERT_EQ(set.samples.size(), 2u);
+  EXPECT_EQ(set.samples[0].id, 7);
+  EXPECT_EQ(set.samples[0].boxes.at(0).box, (Box{1, 2.5, 11, 22.5}));
+  EXPECT_EQ(set.samples[0].boxes[0].area, 150.5);
+  EXPECT_EQ(set.samples[1].id, 0);
+  EXPECT_EQ(set.samples[1].width, 30);
+  EXPECT_EQ(set.samples[1].boxes.at(0).box, (Box{20, 40, 30, 45}));
+  EXPECT_EQ(set.samples[1].boxes[0].area, 50);
+  EXPECT_TRUE(set.samples[1].boxes[0].crowd);
+
+  options.classes = {"cat", "white dog"};  // a category without boxes may be missing
+  EXPECT_THAT(open_detection_set(options).counts, ElementsAre(1, 1));
+  options.classes = {"cat"};
+  EXPECT_THAT(error_message(ErrorKind::kData, [&] { open_detection_set(options); }),
+              HasSubstr("annotation 1: the class 'white dog' is not in the class table of the model"));
+}
+
 }  // namespace
 }  // namespace ghost
