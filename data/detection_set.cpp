@@ -238,6 +238,5 @@ DetectionFormat detection_format_from_name(const std::string& name) {
   return DetectionFormat::kYolo;
 }
 
-DetectionSource read_yolo(const DetectionSetOptions&) { GHOST_FAIL(kData, "YOLO is not read yet"); }
 
 }  // namespace ghost

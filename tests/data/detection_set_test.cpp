@@ -84,5 +84,35 @@ TEST(DetectionSet, ReadsCoco) {
               HasSubstr("annotation 1: the class 'white dog' is not in the class table of the model"));
 }
 
+TEST(DetectionSet, ReadsYolo) {
+  const TempFolder temp;
+  temp.write_picture("images/val/a b#1.jpg", smooth_picture(60, 40));
+  temp.write_picture("images/val/no.png", smooth_picture(30, 50));
+  temp.write_picture("images/val/poly.png", smooth_picture(100, 100));
+  temp.write_text("labels/val/a b#1.txt", "1 0.5 0.5 0.5 0.25\r\n\r\n0\t0.9 0.5 0.4 0.1\r\n\r\n");
+  temp.write_text("labels/val/poly.txt", "1 0.1 0.2 0.5 0.1 0.3 0.7");
+  DetectionSetOptions options;
+  options.format = DetectionFormat::kYolo;
+  options.source = temp.write_text("data.yaml", "path: .\nval: images/val\nnames:\n  0: cat\n  1: 'dog #2'\n") + "#val";
+  const DetectionSet set = open_detection_set(options);
+  EXPECT_THAT(set.classes, ElementsAre("cat", "dog #2"));
+  EXPECT_THAT(set.counts, ElementsAre(1, 2));
+  ASSERT_EQ(set.samples.size(), 3u);
+  EXPECT_EQ(set.samples[0].boxes.at(0).box, (Box{15, 15, 45, 25}));
+  EXPECT_EQ(set.samples[0].boxes.at(1).box.right, 60);
+  EXPECT_TRUE(set.samples[1].boxes.empty());
+  EXPECT_NEAR(set.samples[2].boxes.at(0).box.bottom, 70, 1e-9);
+  ASSERT_EQ(set.problems.size(), 1u);
+  EXPECT_EQ(set.problems[0].kind, DetectionProblem::Kind::kOutside);
+  EXPECT_THAT(set.problems[0].place, HasSubstr("a b#1.txt:3"));
+
+  options.source = temp.path("images");
+  EXPECT_THAT(error_message(ErrorKind::kData, [&] { open_detection_set(options); }), HasSubstr("no class names"));
+  options.class_file = temp.write_text("classes.txt", "one\ntwo\n");
+  EXPECT_THAT(open_detection_set(options).classes, ElementsAre("one", "two"));
+  options.source = temp.write_text("lists/val.txt", "images/val/no.png\nimages/val/a b#1.jpg\n");
+  EXPECT_EQ(open_detection_set(options).samples.at(1).boxes.size(), 2u);
+}
+
 }  // namespace
 }  // namespace ghost
