@@ -28,7 +28,17 @@ enum class DetectionFormat { kVoc, kCoco, kYolo };
 
 // What is odd in a data set but not an error: for the log and `check`.
 struct DetectionProblem {
-  enum class Kind { kOutside, kNoArea, kThin, kDuplicate, kUnknownClass, kMissingPicture, kUnreadable, kMalformed };
+  enum class Kind {
+    kOutside,
+    kNoArea,
+    kThin,
+    kDuplicate,
+    kUnknownClass,
+    kMissingPicture,
+    kUnreadable,
+    kMalformed,
+    kOtherSize
+  };
   Kind kind;
   std::string place;  // file, with the line where there is one
   std::string reason;

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libhwy-dev libstb-dev libturbojpeg0-dev
-  libyaml-cpp-dev libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev
+  libyaml-cpp-dev libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libpugixml-dev
   libgtest-dev libgmock-dev)
 for option in "$@"; do
   case "$option" in
