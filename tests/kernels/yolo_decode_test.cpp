@@ -122,6 +122,21 @@ TEST(YoloDecode, ReadsFloat32AndViews) {
   expect_same(detect_boxes(maps, options)[0], plain_detect(maps, 0, options), 1e-5);
 }
 
+TEST(YoloDecode, SameOnCuda) {
+  if (const std::string reason = cuda_unavailable_reason(); !reason.empty()) GTEST_SKIP() << reason;
+  for (const bool multi_label : {true, false}) {
+    DecodeBoxesOptions options = options_of(40);
+    options.multi_label = multi_label;
+    const std::vector<Tensor> maps = maps_of(3, 3, 4, 40, -2, 2);
+    std::vector<Tensor> there;
+    for (const Tensor& map : maps) there.push_back(map.to(DType::kFloat32).to(Device::cuda()));
+    const Detections got = detect_boxes(there, options);
+    ASSERT_EQ(got.size(), 3u);
+    for (const int64_t image : {0, 1, 2})
+      expect_same(got[static_cast<size_t>(image)], plain_detect(maps, image, options), 1e-5);
+  }
+}
+
 TEST(YoloDecode, NothingOverTheThreshold) {
   const Detections got = detect_boxes(maps_of(3, 1, 1, 2, -9, -8), options_of(2));
   ASSERT_EQ(got.size(), 3u);
