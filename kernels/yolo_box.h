@@ -45,6 +45,11 @@ GHOST_HD inline CentredBox<T> decode_box(const T* t, const AnchorCell<T>& cell) 
           size_factor(t[2]) * cell.anchor_w, size_factor(t[3]) * cell.anchor_h};
 }
 
+template <class T>
+GHOST_HD inline bool is_finite(const CentredBox<T>& box) {
+  return std::isfinite(box.x + box.y + box.w + box.h);
+}
+
 // Shared area over joint area. False comparisons make a NaN no overlap.
 template <class T>
 GHOST_HD inline T overlap(const CentredBox<T>& a, const CentredBox<T>& b) {
@@ -69,9 +74,11 @@ struct MapView {
   GHOST_HD CentredBox<T> box(int64_t a, bool cells) const {
     const int64_t pixel = a / kYoloAnchors;
     const T unit = cells ? T(1) : stride;
-    const auto k = a % kYoloAnchors;
+    const int64_t k = a % kYoloAnchors;  // no array element by k: on the device that would be local memory
+    const T w_of_anchor = k == 0 ? anchor_w[0] : k == 1 ? anchor_w[1] : anchor_w[2];
+    const T h_of_anchor = k == 0 ? anchor_h[0] : k == 1 ? anchor_h[1] : anchor_h[2];
     return decode_box(data + offset(a), {static_cast<T>(pixel % w), static_cast<T>(pixel / w % h), unit,
-                                         anchor_w[k] * unit / stride, anchor_h[k] * unit / stride});
+                                         w_of_anchor * unit / stride, h_of_anchor * unit / stride});
   }
 };
 

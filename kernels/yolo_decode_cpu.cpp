@@ -15,9 +15,9 @@ void decode_anchor(const yolo::MapView<T>& map, int64_t a, int64_t place, const 
   const auto offer = [&](int64_t label, T score) {
     if (!(score >= threshold)) return;
     const yolo::CentredBox<T> box = map.box(a, false);
+    if (!yolo::is_finite(box)) return;
     const auto cx = static_cast<double>(box.x), cy = static_cast<double>(box.y);
     const double w = static_cast<double>(box.w) / 2, h = static_cast<double>(box.h) / 2;
-    if (!std::isfinite(cx + cy + w + h)) return;
     candidates.push_back({{cx - w, cy - h, cx + w, cy + h}, static_cast<double>(score), place, label});
   };
   if (options.multi_label) {

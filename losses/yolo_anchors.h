@@ -37,12 +37,12 @@ struct MatchView {
   const int64_t* classes;
   int64_t count, words;
   T smoothing;
-  double input_area;
+  T input_area;
   BoxLoss kind;
   bool by_size;  // generation 2: small boxes weigh up to twice
 
   GHOST_HD T box_weight(int64_t i) const {
-    return by_size ? static_cast<T>(2 - static_cast<double>(boxes[i * 4 + 2] * boxes[i * 4 + 3]) / input_area) : T(1);
+    return by_size ? 2 - boxes[i * 4 + 2] * boxes[i * 4 + 3] / input_area : T(1);
   }
   GHOST_HD Dual<T> box_loss(const MapView<T>& map, int64_t i) const {
     return yolo::box_loss(map.box(place[i], true), load_box(boxes + i * 4, 1 / map.stride), kind);
@@ -85,7 +85,7 @@ MatchView<T> match_view(const YoloLossState& state, int map) {
           targets.matched(map),
           words,
           static_cast<T>(state.options.label_smoothing),
-          static_cast<double>(x.dim(1) * x.dim(2)) * 1024.0,
+          static_cast<T>(x.dim(1) * x.dim(2) * 1024),
           state.options.box_loss,
           state.options.generation == 2};
 }

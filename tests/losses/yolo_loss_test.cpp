@@ -112,5 +112,169 @@ std::vector<OpCase> cases() {
 }
 GHOST_OP_TESTS(YoloLossOp, cases());
 
+Variables random_maps(int64_t n, int64_t h, int64_t w, int64_t classes, DType dtype = DType::kFloat64,
+                      double limit = 1.5) {
+  Variables maps;
+  for (const test::OpInput& input : maps_of(n, h, w, classes))
+    maps.emplace_back(test::random_tensor(input.shape, {dtype, Device::cpu()}, maps.size() + 7, -limit, limit), true);
+  return maps;
+}
+
+std::vector<Tensor> values_of(const Variables& maps) {
+  std::vector<Tensor> values;
+  for (const Variable& map : maps) values.push_back(map.value());
+  return values;
+}
+
+TEST(YoloLoss, TermsAddUpAndCount) {
+  for (const int generation : {2, 3}) {
+    for (const bool same_level : {false, true}) {
+      YoloLossOptions options = options_of(2);
+      options.generation = generation;
+      options.ignore_threshold = 0.15;
+      options.ignore_same_level = same_level;
+      const Variables maps = random_maps(2, 1, 2, 2);
+      const DetectionTargets targets = targets_of(kTwoPictures);
+      YoloLossTerms terms;
+      const double loss = yolo_loss(maps, targets, options, &terms).value().item();
+      const PlainYolo plain(values_of(maps), targets, options);
+      EXPECT_NEAR(terms.box + terms.objectness + terms.classes, loss, 1e-12);
+      EXPECT_NEAR(terms.box, plain.box, 1e-12);
+      EXPECT_NEAR(terms.objectness, plain.objectness, 1e-12);
+      EXPECT_NEAR(terms.classes, plain.class_loss, 1e-12);
+      EXPECT_EQ(terms.matched, plain.matched);
+      EXPECT_EQ(terms.matched, (std::array<int64_t, 3>{1, 2, 3}));
+      EXPECT_EQ(terms.ignored, plain.ignored);
+      EXPECT_GT(terms.ignored, 0);
+    }
+  }
+}
+
+TEST(YoloLoss, APerfectPredictionCostsNothing) {
+  // Anchor 4 (31 x 22) at the middle of cell (1, 1) of a map of stride 16.
+  const YoloLossOptions options = options_of(1);
+  std::vector<Tensor> values;
+  for (const int64_t size : {1, 2, 4}) {
+    values.push_back(Tensor::zeros({1, size, size, 18}, {DType::kFloat64, Device::cpu()}));
+    for (int64_t k = 4; k < values.back().numel(); k += 6) values.back().data<double>()[k] = -40;
+  }
+  double* const anchor = values[1].data<double>() + 3 * 18 + 6;
+  anchor[4] = anchor[5] = 40;
+  const DetectionTargets targets = targets_of({{{{24, 24, 31, 22, 0}}}});
+  for (const BoxLoss kind : {BoxLoss::kCiou, BoxLoss::kDiou, BoxLoss::kGiou, BoxLoss::kSiou}) {
+    YoloLossOptions of_kind = options;
+    of_kind.box_loss = kind;
+    const Variables maps{Variable(values[0], true), Variable(values[1], true), Variable(values[2], true)};
+    TapeScope tape;
+    const Variable loss = yolo_loss(maps, targets, of_kind);
+    EXPECT_NEAR(loss.value().item(), 0, 1e-12);
+    tape.backward(loss);
+    for (const double d : maps[1].grad().to_vector()) EXPECT_TRUE(std::isfinite(d));
+  }
+}
+
+TEST(YoloLoss, StaysFiniteForLargeLogits) {
+  for (const BoxLoss kind : {BoxLoss::kCiou, BoxLoss::kDiou, BoxLoss::kGiou, BoxLoss::kSiou}) {
+    for (const bool focal : {false, true}) {
+      YoloLossOptions options = options_of(2);
+      options.box_loss = kind;
+      options.focal = focal;
+      for (const double t : {-50.0, -17.0, 17.0, 50.0}) {
+        for (const double u : {-50.0, 0.0, 50.0}) {  // widths and heights apart
+          Variables maps;
+          for (const test::OpInput& input : maps_of(2, 1, 2, 2)) {
+            maps.emplace_back(Tensor::full(input.shape, t), true);
+            for (int64_t k = 3; k < maps.back().value().numel(); k += 7)
+              maps.back().value().data<float>()[k] = static_cast<float>(u);
+          }
+          TapeScope tape;
+          const Variable loss = yolo_loss(maps, targets_of(kTwoPictures), options);
+          EXPECT_TRUE(std::isfinite(loss.value().item())) << t << ' ' << u;
+          tape.backward(loss);
+          for (const Variable& map : maps)
+            for (const double d : map.grad().to_vector()) ASSERT_TRUE(std::isfinite(d)) << t << ' ' << u;
+        }
+      }
+    }
+  }
+}
+
+TEST(YoloLoss, ShowsWhatIsNaN) {
+  // One box, for anchor 4 at cell (1, 1) of the map of stride 16: elements 3 * 21 + 7 and on.
+  for (const BoxLoss kind : {BoxLoss::kCiou, BoxLoss::kDiou, BoxLoss::kGiou, BoxLoss::kSiou}) {
+    for (int64_t k = 0; k < 7; ++k) {
+      YoloLossOptions options = options_of(2);
+      options.box_loss = kind;
+      const Variables maps = random_maps(1, 1, 1, 2, DType::kFloat32);
+      maps[1].value().data<float>()[3 * 21 + 7 + k] = NAN;
+      TapeScope tape;
+      const Variable loss = yolo_loss(maps, targets_of({{{{24, 24, 31, 22, 0}}}}), options);
+      EXPECT_TRUE(std::isnan(loss.value().item())) << "logit " << k << " of an anchor with a box";
+      tape.backward(loss);
+      EXPECT_TRUE(std::isnan(maps[1].grad().to_vector()[static_cast<size_t>(3 * 21 + 7 + k)]));
+    }
+  }
+  const Variables maps = random_maps(1, 1, 1, 2, DType::kFloat32);
+  maps[2].value().data<float>()[4] = NAN;
+  EXPECT_TRUE(std::isnan(yolo_loss(maps, targets_of({{}}), options_of(2)).value().item()));
+}
+
+TEST(YoloLoss, AnEmptyBatchCostsNothing) {
+  const Variables maps = random_maps(0, 2, 3, 4);
+  YoloLossTerms terms;
+  TapeScope tape;
+  const Variable loss = yolo_loss(maps, targets_of({}), options_of(4), &terms);
+  EXPECT_EQ(loss.value().item(), 0);
+  EXPECT_EQ(terms.ignored, 0);
+  tape.backward(loss);
+  EXPECT_EQ(maps[2].grad().shape(), maps[2].shape());
+}
+
+TEST(YoloLoss, SameBitsForAnyThreads) {
+  YoloLossOptions options = options_of(7);
+  options.ignore_threshold = 0.2;
+  const Tensor sizes = test::random_tensor({60, 4}, {}, 3, 3, 90);
+  std::vector<Boxes> pictures(3);
+  for (size_t i = 0; i < 60; ++i) {
+    const float* const b = sizes.data<float>() + i * 4;
+    pictures[i % 3].boxes.push_back({b[0], b[1], b[2], b[3], static_cast<float>(i % 7)});
+  }
+  const Variables values = random_maps(3, 3, 3, 7, DType::kFloat32);
+  test::expect_same_for_any_threads([&] {
+    const Variables maps{Variable(values[0].value(), true), Variable(values[1].value(), true),
+                         Variable(values[2].value(), true)};
+    TapeScope tape;
+    const Variable loss = yolo_loss(maps, targets_of(pictures), options);
+    tape.backward(loss);
+    return std::vector<Tensor>{loss.value(), maps[0].grad(), maps[1].grad(), maps[2].grad()};
+  });
+}
+
+TEST(YoloLoss, RefusesWhatDoesNotFit) {
+  const Variables maps = random_maps(1, 1, 1, 2);
+  const DetectionTargets one = targets_of({{{{9, 9, 9, 9, 1}}}});
+  const auto refused = [&](ErrorKind kind, const char* why, const Variables& x, const DetectionTargets& targets,
+                           const std::function<void(YoloLossOptions&)>& change = nullptr) {
+    YoloLossOptions options = options_of(2);
+    if (change) change(options);
+    test::expect_error(kind, why, [&] { yolo_loss(x, targets, options); });
+  };
+  refused(ErrorKind::kUsage, "3 maps", {maps[0], maps[1]}, one);
+  refused(ErrorKind::kUsage, "map 1 is", {maps[0], Variable(), maps[2]}, one);
+  refused(ErrorKind::kUsage, "twice the rows", {maps[0], maps[0], maps[2]}, one);
+  refused(ErrorKind::kUsage, "3 * (5 + 3 classes)", maps, one, [](auto& o) { o.num_classes = 3; });
+  refused(ErrorKind::kUsage, "9 anchors", maps, one, [](auto& o) { o.anchors.pop_back(); });
+  refused(ErrorKind::kUsage, "an anchor is 0 x 5", maps, one, [](auto& o) { o.anchors[3] = {0, 5}; });
+  refused(ErrorKind::kUsage, "generation is 1", maps, one, [](auto& o) { o.generation = 1; });
+  refused(ErrorKind::kUsage, "label_smoothing is 1", maps, one, [](auto& o) { o.label_smoothing = 1; });
+  refused(ErrorKind::kUsage, "ignore_threshold is 0", maps, one, [](auto& o) { o.ignore_threshold = 0; });
+  refused(ErrorKind::kUsage, "int64 [2]", maps, targets_of(kTwoPictures));
+  refused(ErrorKind::kData, "labels[0] is 2", maps, targets_of({{{{9, 9, 9, 9, 2}}}}));
+  refused(ErrorKind::kData, "boxes[0] is (nan", maps, targets_of({{{{NAN, 9, 9, 9, 1}}}}));
+  DetectionTargets wrong = one;
+  wrong.first = Tensor::from<int64_t>({0, 2}, {2});
+  refused(ErrorKind::kUsage, "goes from 0 to 2", maps, wrong);
+}
+
 }  // namespace
 }  // namespace ghost

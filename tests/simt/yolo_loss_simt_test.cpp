@@ -1,0 +1,117 @@
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "losses/yolo_loss_kernels.h"
+#include "tests/simt/feature_inputs.h"
+
+namespace ghost {
+namespace {
+
+struct LossCase {
+  std::string name;
+  int64_t n, h, w, classes;
+  int64_t boxes;  // of each picture but the first, which has none
+  std::function<void(YoloLossOptions&)> change = nullptr;
+  double low = -1.5, high = 1.5;
+};
+
+DetectionTargets random_boxes(const LossCase& c) {
+  Rng rng(5, 6);
+  std::vector<float> boxes;
+  std::vector<int64_t> labels, first{0};
+  for (int64_t image = 0; image < c.n; ++image) {
+    for (int64_t i = 0; image > 0 && i < c.boxes; ++i) {
+      boxes.push_back(rng.uniform(0, static_cast<float>(c.w) * 32));
+      boxes.push_back(rng.uniform(0, static_cast<float>(c.h) * 32));
+      boxes.push_back(rng.uniform(3, 90));
+      boxes.push_back(rng.uniform(3, 90));
+      labels.push_back(i % c.classes);
+    }
+    first.push_back(static_cast<int64_t>(labels.size()));
+  }
+  const auto m = static_cast<int64_t>(labels.size());
+  return {Tensor::from(boxes, {m, 4}), Tensor::from(labels, {m}), Tensor::from(first, {c.n + 1})};
+}
+
+YoloLossState state_of(const std::vector<Tensor>& maps, const LossCase& c, DType dtype) {
+  YoloLossState state;
+  state.options.anchors = {{5, 6}, {8, 15}, {16, 11}, {15, 30}, {31, 22}, {29, 60}, {58, 45}, {75, 90}, {150, 130}};
+  state.options.num_classes = c.classes;
+  if (c.change) c.change(state.options);
+  YoloGrid grid{c.n, {}, {}};
+  for (size_t l = 0; l < kYoloMaps; ++l) {
+    state.maps.push_back(maps[l]);
+    grid.h[l] = maps[l].dim(1);
+    grid.w[l] = maps[l].dim(2);
+    state.roles.emplace_back(Shape{maps[l].pixels() * 3}, TensorOptions{DType::kInt32, Device::cpu()});
+  }
+  state.targets = assign_yolo_targets(random_boxes(c), grid, state.options, {dtype, Device::cpu()});
+  state.sums = Tensor({3, 4}, {DType::kFloat64, Device::cpu()});
+  return state;
+}
+
+void check(const LossCase& c) {
+  std::vector<simt::Surrounded> maps;
+  std::vector<Tensor> views, doubles, dmaps64;
+  for (int64_t scale = 1; scale <= 4; scale *= 2) {
+    const Shape shape{c.n, c.h * scale, c.w * scale, 3 * (5 + c.classes)};
+    maps.push_back(simt::random_map(
+        shape, {.seed = static_cast<uint64_t>(scale), .before = 1, .after = 2, .low = c.low, .high = c.high}));
+    views.push_back(maps.back().view());
+    doubles.push_back(simt::to_double(views.back()));
+    dmaps64.push_back(simt::empty_double(shape));
+  }
+  const YoloLossState state64 = state_of(doubles, c, DType::kFloat64);
+  const Tensor loss64 = simt::empty_double({1});
+  cpu::yolo_loss_forward(state64, loss64);
+  cpu::yolo_loss_backward(state64, Tensor::full({1}, 0.75, {DType::kFloat64, Device::cpu()}), dmaps64);
+
+  simt::for_each_order([&] {
+    const YoloLossState state = state_of(views, c, DType::kFloat32);
+    const simt::Surrounded loss = simt::empty_map({1});
+    simt::yolo_loss_forward(state, loss);
+    simt::expect_close({"loss", c.name}, loss, loss64, simt::kLimit);
+    simt::expect_close({"sums", c.name}, state.sums, state64.sums, simt::kLimit);
+    std::vector<simt::Surrounded> dmaps;
+    std::vector<Tensor> gradients;
+    for (const Tensor& map : views) dmaps.push_back(simt::empty_map(map.shape(), {.after = 3}));
+    for (size_t l = 0; l < kYoloMaps; ++l) {
+      gradients.push_back(dmaps[l].view());
+      EXPECT_EQ(state.roles[l].to_vector(), state64.roles[l].to_vector()) << c.name << ", roles of map " << l;
+    }
+    simt::yolo_loss_backward(state, Tensor::full({1}, 0.75), gradients);
+    for (size_t l = 0; l < kYoloMaps; ++l)
+      simt::expect_close({str("gradient of map ", l), c.name}, gradients[l], dmaps64[l], 1e-4);
+  });
+}
+
+TEST(YoloLossSimt, ForwardAndBackward) {
+  using Options = YoloLossOptions;
+  check({"plain", 2, 1, 2, 2, 6});
+  check({"no pictures", 0, 1, 2, 2, 6});
+  check({"no boxes", 2, 1, 1, 3, 0});
+  check({"more classes than a warp and a word", 2, 1, 1, 70, 9, [](Options& o) { o.label_smoothing = 0.1; }});
+  check({"several blocks", 3, 2, 3, 1, 40, [](Options& o) { o.ignore_threshold = 0.2; }});
+  check({"generation 2", 2, 1, 2, 2, 6, [](Options& o) { o.generation = 2; }});
+  check({"focal", 2, 1, 2, 2, 6, [](Options& o) { o.focal = true; }});
+  check({"same level", 2, 1, 2, 2, 6, [](Options& o) {
+           o.ignore_same_level = true;
+           o.ignore_threshold = 0.1;
+         }});
+  for (const BoxLoss kind : {BoxLoss::kDiou, BoxLoss::kGiou, BoxLoss::kSiou})
+    check({str("box loss ", static_cast<int>(kind)), 2, 1, 2, 2, 6, [=](Options& o) { o.box_loss = kind; }});
+}
+
+TEST(YoloLossSimt, ShowsWhatIsNaN) {
+  const LossCase c{"NaN", 2, 1, 1, 2, 1};
+  std::vector<Tensor> maps;
+  for (int64_t scale = 1; scale <= 4; scale *= 2) maps.push_back(Tensor::full({2, scale, scale, 21}, NAN));
+  const YoloLossState state = state_of(maps, c, DType::kFloat32);
+  const Tensor loss({1});
+  simt::yolo_loss_forward(state, loss);
+  EXPECT_TRUE(std::isnan(loss.item()));
+}
+
+}  // namespace
+}  // namespace ghost
