@@ -45,7 +45,11 @@ std::vector<DetectedPicture> detect_pictures(Detector& model, const ModelCard& c
   const NoGradScope no_grad;
   const int64_t size = card.input.size, count = static_cast<int64_t>(paths.size());
   std::vector<DetectedPicture> results;
-  for (const std::string& path : paths) results.push_back({path, {}, 0, 0, {}});
+  for (const std::string& path : paths) {
+    results.emplace_back();
+    results.back().path = path;
+    results.back().id = static_cast<int64_t>(results.size());
+  }
   for (int64_t first = 0; first < count; first += batch_size) {
     const int64_t n = std::min(batch_size, count - first);
     const auto result = [&](int64_t i) -> DetectedPicture& { return results[static_cast<size_t>(first + i)]; };
