@@ -4,12 +4,13 @@
 
 namespace ghost {
 
-SqueezeExcite::SqueezeExcite(int64_t channels, int64_t reduced_channels, Activation gate)
+SqueezeExcite::SqueezeExcite(int64_t channels, int64_t reduced_channels, Activation gate,
+                             const std::string& reduce_name, const std::string& expand_name)
     : conv_reduce_({.in_channels = channels, .out_channels = reduced_channels, .bias = true}),
       conv_expand_({.in_channels = reduced_channels, .out_channels = channels, .bias = true}),
       gate_(gate) {
-  register_child("conv_reduce", conv_reduce_);
-  register_child("conv_expand", conv_expand_);
+  register_child(reduce_name, conv_reduce_);
+  register_child(expand_name, conv_expand_);
 }
 
 Feature SqueezeExcite::forward(const Feature& x) {

@@ -8,7 +8,9 @@ namespace ghost {
 
 class SqueezeExcite : public Module {
  public:
-  SqueezeExcite(int64_t channels, int64_t reduced_channels, Activation gate);
+  // reduce_name, expand_name: what its parent's framework calls the two convolutions.
+  SqueezeExcite(int64_t channels, int64_t reduced_channels, Activation gate,
+                const std::string& reduce_name = "conv_reduce", const std::string& expand_name = "conv_expand");
   std::string kind() const override { return "squeeze_excite (" + name_of(gate_) + ")"; }
   // The same map with a gate per (n, c) in its epilogue. x carries no gate yet.
   Feature forward(const Feature& x);

@@ -6,6 +6,7 @@
 #include "layers/layer_scope.h"
 #include "layers/models/backbone.h"
 #include "layers/models/ghostnet.h"
+#include "layers/models/mobilenet.h"
 
 namespace ghost {
 namespace {
@@ -15,9 +16,16 @@ struct Entry {
   std::unique_ptr<Classifier> (*make)(const ModelOptions& options);
 };
 
+template <class Model>
+std::unique_ptr<Classifier> make(const ModelOptions& options) {
+  return std::make_unique<Model>(options);
+}
+
 constexpr Entry kModels[] = {
-    {"ghostnet",
-     [](const ModelOptions& options) -> std::unique_ptr<Classifier> { return std::make_unique<GhostNet>(options); }},
+    {"ghostnet", make<GhostNet>},
+    {"mobilenetv1", make<MobileNet>},
+    {"mobilenetv2", make<MobileNet>},
+    {"mobilenetv3", make<MobileNet>},
 };
 
 std::string list_of_names() {
@@ -70,8 +78,12 @@ std::unique_ptr<Classifier> make_model(const ModelOptions& options) {
 }
 
 std::unique_ptr<Backbone> make_backbone(const std::string& name, const BackboneOptions& options) {
-  GHOST_CHECK(name == "ghostnet", "unknown backbone '", name, "'; there is ghostnet");
-  return std::make_unique<GhostNetBackbone>(options);
+  GHOST_CHECK(options.width > 0 && options.width <= 16, "model width ", options.width, " must lie in (0, 16]");
+  if (name == "ghostnet") return std::make_unique<GhostNetBackbone>(options);
+  if (name == "mobilenetv1") return std::make_unique<MobileNetV1Backbone>(options);
+  if (name == "mobilenetv2") return std::make_unique<InvertedResidualBackbone>(2, options);
+  if (name == "mobilenetv3") return std::make_unique<InvertedResidualBackbone>(3, options);
+  GHOST_FAIL(kUsage, "unknown backbone '", name, "'; there is ", list_of_names());
 }
 
 std::vector<std::string> model_names() {

@@ -19,16 +19,6 @@ Conv2dLayerOptions pointwise(int64_t in_channels, int64_t out_channels) {
   return {.in_channels = in_channels, .out_channels = out_channels, .activation = Activation::kRelu6};
 }
 
-Conv2dLayerOptions depthwise(int64_t channels, int stride, const FlavourNumbers& flavour) {
-  return {.in_channels = channels,
-          .out_channels = channels,
-          .kernel_size = 3,
-          .stride = stride,
-          .groups = static_cast<int>(channels),
-          .padding = flavour.padding,
-          .activation = Activation::kRelu6};
-}
-
 // A buffer for two parts of the same width, of a map of `like`'s size times `scale`.
 FeatureBuffer pair_buffer(const Feature& like, int64_t scale_up, int64_t channels) {
   const Shape& shape = like.shape();
@@ -36,17 +26,6 @@ FeatureBuffer pair_buffer(const Feature& like, int64_t scale_up, int64_t channel
 }
 
 }  // namespace
-
-SeparableConv::SeparableConv(int64_t in_channels, int64_t out_channels, int stride, const FlavourNumbers& flavour)
-    : depthwise_("0", "1", depthwise(in_channels, stride, flavour), flavour.norm),
-      pointwise_("3", "4", pointwise(in_channels, out_channels), flavour.norm) {
-  register_child("", depthwise_);
-  register_child("", pointwise_);
-}
-
-Feature SeparableConv::forward(const Feature& x, const FeatureSlot* slot) {
-  return in_module(*this, [&] { return pointwise_.forward(depthwise_.forward(x), slot); });
-}
 
 ConvChain::ConvChain(int64_t in_channels, int64_t narrow, int64_t wide, int count, const FlavourNumbers& flavour) {
   for (int i = 0; i < count; ++i) {

@@ -6,19 +6,9 @@
 
 #include "layers/models/backbone.h"
 #include "layers/models/detector.h"
+#include "layers/models/separable_conv.h"
 
 namespace ghost {
-
-// 3x3 depthwise and 1x1 convolution, batch norm and ReLU6 after each: "0", "1", "3", "4" of a PyTorch Sequential.
-class SeparableConv : public Module {
- public:
-  SeparableConv(int64_t in_channels, int64_t out_channels, int stride, const FlavourNumbers& flavour);
-  std::string kind() const override { return "separable conv"; }
-  Feature forward(const Feature& x, const FeatureSlot* slot = nullptr);
-
- private:
-  ConvBatchNorm depthwise_, pointwise_;
-};
 
 // 1x1 to `narrow`, separable to `wide`, 1x1 to `narrow`, ...: `count` of them, three or five.
 class ConvChain : public Module {

@@ -117,9 +117,10 @@ TEST(GhostNet, LayerTableNamesKindsAndShapes) {
 }
 
 TEST(GhostNet, FeaturesHaveStrides8And16And32) {
-  const auto model = make_model({.width = 0.5, .num_classes = 3});
+  GhostNetBackbone model({.width = 0.5});
   const NoGradScope no_grad;
-  const std::vector<Feature> taps = model->features(Variable(Tensor::zeros({2, 64, 96, 3})));
+  const std::vector<Feature> taps = model.features(Variable(Tensor::zeros({2, 64, 96, 3})));
+  EXPECT_EQ(model.channels(), (std::array<int64_t, 3>{20, 56, 80}));
   ASSERT_EQ(taps.size(), 3u);
   EXPECT_EQ(taps[0].shape(), (Shape{2, 8, 12, 20}));
   EXPECT_EQ(taps[1].shape(), (Shape{2, 4, 6, 56}));
