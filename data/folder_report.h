@@ -9,6 +9,7 @@
 
 #include "data/decode.h"
 #include "data/image_folder.h"
+#include "data/picture_inspect.h"
 
 namespace ghost {
 
@@ -26,8 +27,7 @@ struct FolderReport {
   std::vector<std::vector<int64_t>> conflicting;
   int smallest_side = 0, largest_side = 0;  // over the readable pictures, pixels
 
-  // XXH3 of each file's bytes (0, 0 for unreadable files) for overlap().
-  std::vector<std::pair<uint64_t, uint64_t>> hashes;
+  std::vector<FileHash> hashes;  // for overlap()
 };
 
 // Runs on the compute threads (core/parallel.h); the result does not depend on their number.
