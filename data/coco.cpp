@@ -139,6 +139,7 @@ class CocoReader {
     if (!fine) return DetectionProblem{Kind::kMalformed, place, "'bbox' must be four numbers [x, y, width, height]"};
     box.box = {value[0], value[1], value[0] + value[2], value[1] + value[3]};
     box.crowd = whole_number(entry, "iscrowd").value_or(0) != 0 || entry.value("iscrowd", json()) == true;
+    box.difficult = whole_number(entry, "difficult").value_or(0) != 0;  // our own, as data/detection_form.cpp writes it
     const auto area = entry.find("area");
     if (area != entry.end() && area->is_number() && area->get<double>() >= 0) box.area = area->get<double>();
     return std::nullopt;

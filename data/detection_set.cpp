@@ -238,5 +238,4 @@ DetectionFormat detection_format_from_name(const std::string& name) {
   return DetectionFormat::kYolo;
 }
 
-
 }  // namespace ghost

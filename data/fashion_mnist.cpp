@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "data/file_bytes.h"
 #include "data/image_write.h"
+#include "data/new_folder.h"
 
 namespace ghost {
 namespace {
@@ -26,44 +27,7 @@ bool there(const fs::path& path) {
   return fs::exists(path, error);
 }
 
-struct Split {
-  IdxFile images, labels;
-  std::vector<int64_t> picked;   // which pictures
-  std::vector<int64_t> numbers;  // their running number in their class, from 1
-};
-
-Split read_split(const fs::path& folder, const std::string& prefix, int64_t per_class) {
-  const auto find = [&](const std::string& name) {
-    for (const char* ending : {"", ".gz"})
-      if (there(folder / (name + ending))) return (folder / (name + ending)).string();
-    GHOST_FAIL(kData, "there is no '", name, "' or '", name, ".gz' in '", folder.string(),
-               "'. Debian's package dataset-fashion-mnist puts them into /usr/share/datasets/fashion-mnist");
-  };
-  Split split{read_idx(find(prefix + "-images-idx3-ubyte")), read_idx(find(prefix + "-labels-idx1-ubyte")), {}, {}};
-  const std::vector<int64_t>& shape = split.images.shape;
-  GHOST_CHECK_AS(kData, shape.size() == 3 && shape[1] == 28 && shape[2] == 28, "'", prefix, "-images' in '",
-                 folder.string(), "' does not hold pictures of 28x28");
-  GHOST_CHECK_AS(kData, split.labels.shape.size() == 1 && split.labels.shape[0] == shape[0], "'", prefix, "' in '",
-                 folder.string(), "' has ", shape[0], " pictures but ", split.labels.values.size(), " labels");
-  std::array<int64_t, kFashionClasses.size()> counts{};
-  for (int64_t i = 0; i < shape[0]; ++i) {
-    const size_t label = split.labels.values[static_cast<size_t>(i)];
-    GHOST_CHECK_AS(kData, label < counts.size(), "label ", label, " of picture ", i, " in '", prefix,
-                   "' is not in 0..9");
-    if (per_class > 0 && counts[label] == per_class) continue;
-    split.picked.push_back(i);
-    split.numbers.push_back(++counts[label]);
-  }
-  return split;
-}
-
-void make_folder(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  GHOST_CHECK_AS(kDisk, !error, "cannot create the folder '", path.string(), "': ", error.message());
-}
-
-void write_split(const Split& split, const fs::path& folder) {
+void write_split(const FashionSplit& split, const fs::path& folder) {
   for (const char* name : kFashionClasses) make_folder(folder / name);
   const int64_t side = split.images.shape[1], size = side * side;
   parallel_chunks(static_cast<int64_t>(split.picked.size()), 64, [&](int64_t begin, int64_t end) {
@@ -148,22 +112,45 @@ IdxFile read_idx(const std::string& path) {
   return idx;
 }
 
+FashionSplit read_fashion_split(const std::string& source, const std::string& prefix, int64_t per_class) {
+  const fs::path folder = source;
+  const auto find = [&](const std::string& name) {
+    for (const char* ending : {"", ".gz"})
+      if (there(folder / (name + ending))) return (folder / (name + ending)).string();
+    GHOST_FAIL(kData, "there is no '", name, "' or '", name, ".gz' in '", folder.string(),
+               "'. Debian's package dataset-fashion-mnist puts them into /usr/share/datasets/fashion-mnist");
+  };
+  FashionSplit split{
+      read_idx(find(prefix + "-images-idx3-ubyte")), read_idx(find(prefix + "-labels-idx1-ubyte")), {}, {}};
+  const std::vector<int64_t>& shape = split.images.shape;
+  GHOST_CHECK_AS(kData, shape.size() == 3 && shape[1] == 28 && shape[2] == 28, "'", prefix, "-images' in '",
+                 folder.string(), "' does not hold pictures of 28x28");
+  GHOST_CHECK_AS(kData, split.labels.shape.size() == 1 && split.labels.shape[0] == shape[0], "'", prefix, "' in '",
+                 folder.string(), "' has ", shape[0], " pictures but ", split.labels.values.size(), " labels");
+  std::array<int64_t, kFashionClasses.size()> counts{};
+  for (int64_t i = 0; i < shape[0]; ++i) {
+    const size_t label = split.labels.values[static_cast<size_t>(i)];
+    GHOST_CHECK_AS(kData, label < counts.size(), "label ", label, " of picture ", i, " in '", prefix,
+                   "' is not in 0..9");
+    if (per_class > 0 && counts[label] == per_class) continue;
+    split.picked.push_back(i);
+    split.numbers.push_back(++counts[label]);
+  }
+  return split;
+}
+
 FashionMnistResult convert_fashion_mnist(const FashionMnistOptions& options) {
   GHOST_CHECK(options.train_per_class >= 0 && options.val_per_class >= 0, "the limits per class are not negative, got ",
               options.train_per_class, " and ", options.val_per_class);
   GHOST_CHECK(!options.destination.empty(), "the destination folder is missing");
   FashionMnistResult result;
   if (finished_before(options, result)) return result;
-  const Split train = read_split(options.source, "train", options.train_per_class);
-  const Split val = read_split(options.source, "t10k", options.val_per_class);
+  const FashionSplit train = read_fashion_split(options.source, "train", options.train_per_class);
+  const FashionSplit val = read_fashion_split(options.source, "t10k", options.val_per_class);
   result = {static_cast<int64_t>(train.picked.size()), static_cast<int64_t>(val.picked.size()), false};
 
-  fs::path destination = fs::path(options.destination).lexically_normal();
-  if (!destination.has_filename()) destination = destination.parent_path();  // "DST/"
-  const fs::path partial = destination.string() + ".partial";
-  std::error_code error;
-  fs::remove_all(partial, error);
-  make_folder(partial);
+  NewFolder folder(options.destination);
+  const fs::path& partial = folder.partial();
   write_split(train, partial / "train");
   write_split(val, partial / "val");
   const nlohmann::json marker{{"train", result.train},
@@ -172,9 +159,7 @@ FashionMnistResult convert_fashion_mnist(const FashionMnistOptions& options) {
                               {"val_per_class", options.val_per_class}};
   const std::string text = marker.dump(2) + "\n";
   write_file((partial / kMarker).string(), {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  fs::rename(partial, destination, error);  // takes the place of an empty folder, too
-  GHOST_CHECK_AS(kDisk, !error, "cannot rename '", partial.string(), "' to '", destination.string(),
-                 "': ", error.message());
+  folder.commit();
   return result;
 }
 

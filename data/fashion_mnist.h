@@ -22,6 +22,15 @@ struct IdxFile {
 // header says, a damaged gzip stream.
 IdxFile read_idx(const std::string& path);
 
+// One of the two parts, with the pictures that a limit per class leaves.
+struct FashionSplit {
+  IdxFile images, labels;
+  std::vector<int64_t> picked;   // which pictures
+  std::vector<int64_t> numbers;  // their running number in their class, from 1
+};
+// `prefix` is "train" or "t10k"; per_class 0 is all. Throws kData where a file is missing or does not fit the other.
+FashionSplit read_fashion_split(const std::string& source, const std::string& prefix, int64_t per_class = 0);
+
 struct FashionMnistOptions {
   std::string source;           // folder of the four files, e.g. /usr/share/datasets/fashion-mnist
   std::string destination;      // must not exist, or be empty, or hold a finished conversion

@@ -1,4 +1,5 @@
 // PASCAL VOC: one XML file per picture. Corners are taken as written, without a shift of one pixel.
+#include <algorithm>
 #include <array>
 #include <pugixml.hpp>
 
@@ -46,6 +47,10 @@ struct XmlReader {
     if (box.name.empty()) return fail(object, "<object> has no <name>");
     const std::string_view difficult = trim(object.child_value("difficult"));
     box.difficult = difficult == "1" || difficult == "true";
+    const std::string_view crowd = trim(object.child_value("crowd"));  // our own, as data/detection_form.cpp writes it
+    box.crowd = crowd == "1" || crowd == "2";
+    if (crowd == "1") box.difficult = false;
+    box.area = std::max(-1.0, parse_number(object.child_value("area")).value_or(-1));
     box.place = lines.at(object.offset_debug());
     if (!read_box(object, box.box)) return false;
     picture.boxes.push_back(std::move(box));
