@@ -65,29 +65,29 @@ void YoloHead::set_objectness_bias(int64_t outputs_per_anchor, double bias) {
 Yolov4::Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, double neck_width)
     : Yolov4(options, std::move(backbone),
              Widths{static_cast<int64_t>(128 * neck_width), static_cast<int64_t>(256 * neck_width),
-                    static_cast<int64_t>(512 * neck_width)}) {}
+                    static_cast<int64_t>(512 * neck_width), static_cast<int64_t>(1024 * neck_width)}) {}
 
 Yolov4::Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, const Widths& w)
     : options_(options),
       widths_(w),
       backbone_(std::move(backbone)),
-      conv1_(backbone_->channels()[2], w.p5, 2 * w.p5, 3, numbers_of(options.flavour)),
-      conv2_(4 * w.p5, w.p5, 2 * w.p5, 3, numbers_of(options.flavour)),
+      conv1_(backbone_->channels()[2], w.p5, w.p6, 3, numbers_of(options.flavour)),
+      conv2_(4 * w.p5, w.p5, w.p6, 3, numbers_of(options.flavour)),
       upsample1_("conv", "bn", pointwise(w.p5, w.p4), numbers_of(options.flavour).norm),
       conv_for_p4_("conv", "bn", pointwise(backbone_->channels()[1], w.p4), numbers_of(options.flavour).norm),
-      five1_(2 * w.p4, w.p4, 2 * w.p4, 5, numbers_of(options.flavour)),
+      five1_(2 * w.p4, w.p4, w.p5, 5, numbers_of(options.flavour)),
       upsample2_("conv", "bn", pointwise(w.p4, w.p3), numbers_of(options.flavour).norm),
       conv_for_p3_("conv", "bn", pointwise(backbone_->channels()[0], w.p3), numbers_of(options.flavour).norm),
-      five2_(2 * w.p3, w.p3, 2 * w.p3, 5, numbers_of(options.flavour)),
-      head3_(w.p3, 2 * w.p3, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
+      five2_(2 * w.p3, w.p3, w.p4, 5, numbers_of(options.flavour)),
+      head3_(w.p3, w.p4, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
              numbers_of(options.flavour)),
       down1_(w.p3, w.p4, 2, numbers_of(options.flavour)),
-      five3_(2 * w.p4, w.p4, 2 * w.p4, 5, numbers_of(options.flavour)),
-      head2_(w.p4, 2 * w.p4, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
+      five3_(2 * w.p4, w.p4, w.p5, 5, numbers_of(options.flavour)),
+      head2_(w.p4, w.p5, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
              numbers_of(options.flavour)),
       down2_(w.p4, w.p5, 2, numbers_of(options.flavour)),
-      five4_(2 * w.p5, w.p5, 2 * w.p5, 5, numbers_of(options.flavour)),
-      head1_(w.p5, 2 * w.p5, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
+      five4_(2 * w.p5, w.p5, w.p6, 5, numbers_of(options.flavour)),
+      head1_(w.p5, w.p6, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
              numbers_of(options.flavour)) {
   register_child("backbone.model", *backbone_);
   register_child("conv1", conv1_);
@@ -126,7 +126,7 @@ std::vector<Variable> Yolov4::forward(const Variable& images) {
               "and wide, got ",
               images.dim(1), "x", images.dim(2));
   const std::vector<Feature> taps = backbone_->features(images);
-  const auto [c3, c4, c5] = widths_;
+  const int64_t c3 = widths_.p3, c4 = widths_.p4, c5 = widths_.p5;
 
   const Feature narrow5 = conv1_.forward(taps[2]);
   const FeatureBuffer down5 = pair_buffer(narrow5, 1, c5);  // [down2, p5]

@@ -48,7 +48,7 @@ class Yolov4 : public Detector {
 
  private:
   struct Widths {
-    int64_t p3, p4, p5;
+    int64_t p3, p4, p5, p6;  // 128, 256, 512 and 1024 times the width, cut
   };
   Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, const Widths& widths);
 
