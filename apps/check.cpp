@@ -1,3 +1,5 @@
+#include "apps/check.h"
+
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -15,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kListed = 10;  // of each kind of problem
-
 struct Options {
   std::string subject, against;
   std::vector<std::string> overrides;
@@ -29,14 +29,6 @@ struct Split {
 
 std::string path_of(const ImageFolder& folder, int64_t sample) {
   return folder.samples[static_cast<size_t>(sample)].path;
-}
-
-template <class List, class Text>
-void list_problems(Log& log, const std::string& title, const List& list, const Text& text) {
-  if (list.empty()) return;
-  log.line(fmt::format("  {}: {}", title, list.size()));
-  for (size_t i = 0; i < list.size() && i < kListed; ++i) log.line("    " + text(list[i]));
-  if (list.size() > kListed) log.line(fmt::format("    ... and {} more", list.size() - kListed));
 }
 
 std::string joined(const ImageFolder& folder, const std::vector<int64_t>& samples) {
@@ -79,6 +71,7 @@ int run(const Options& options) {
     val = loaded.config.data.val;
     classes = loaded.config.data.classes;
     GHOST_CHECK(!train.empty(), options.subject, ": data.train is not set, so there are no pictures to check");
+    if (loaded.config.task == "detect") return check_boxes(log, loaded.config);
   }
   const Split first = inspect(open_training_folder(train, classes));
   size_t bad = print(log, first);

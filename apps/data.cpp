@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "apps/verbs.h"
+#include "core/error.h"
+#include "data/detection_write.h"
 #include "data/fashion_mnist.h"
 #include "train/log.h"
 
@@ -20,10 +22,57 @@ int convert(const FashionMnistOptions& options) {
   return 0;
 }
 
+struct ConvertOptions {
+  std::vector<std::string> sources;  // name=source
+  std::string from, to, destination, class_file;
+  bool link = false;
+};
+
+int convert_boxes(const ConvertOptions& options) {
+  std::vector<DetectionSet> sets;
+  std::vector<std::string> names;
+  for (const std::string& text : options.sources) {
+    const size_t equals = text.find('=');
+    GHOST_CHECK(equals != std::string::npos && equals > 0, "data convert: '", text,
+                "' is not SPLIT=SOURCE, such as train=path/to/ImageSets/Main/train.txt");
+    names.push_back(text.substr(0, equals));
+    sets.push_back(open_detection_set({.source = text.substr(equals + 1),
+                                       .format = detection_format_from_name(options.from),
+                                       .class_file = options.class_file,
+                                       .classes = sets.empty() ? std::vector<std::string>{} : sets[0].classes,
+                                       .skip_bad = true}));
+  }
+  std::vector<DetectionSplit> splits;
+  for (size_t i = 0; i < sets.size(); ++i) splits.push_back({names[i], &sets[i]});
+  const DetectionWriteResult result = write_detection_sets(splits, {.format = detection_format_from_name(options.to),
+                                                                    .destination = options.destination,
+                                                                    .link_pictures = options.link});
+  Log log;
+  for (const DetectionSet& set : sets)
+    for (const DetectionProblem& problem : set.problems) log.warn(problem.place + ": " + problem.reason);
+  for (const std::string& lost : result.lost) log.warn(lost);
+  log.line(fmt::format("{}: {} pictures with {} boxes", options.destination, result.pictures, result.boxes));
+  return 0;
+}
+
+void add_convert(CLI::App& data, Action& action) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* verb = data.add_subcommand(
+      "convert", "A detection set to another form: ghosttrain data convert --from voc --to coco DST train=SOURCE ...");
+  verb->add_option("destination", options->destination, "folder to make")->required();
+  verb->add_option("splits", options->sources, "SPLIT=SOURCE: train=..., val=...")->required();
+  verb->add_option("--from", options->from, "voc, coco or yolo")->required();
+  verb->add_option("--to", options->to, "voc, coco or yolo")->required();
+  verb->add_option("--classes", options->class_file, "class file that fixes the order");
+  verb->add_flag("--link", options->link, "hard links instead of copies of the pictures where possible");
+  verb->callback([options, &action] { action = [options] { return convert_boxes(*options); }; });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("data", "Makes data sets: ghosttrain data fashion-mnist SRC DST");
+  CLI::App* verb =
+      app.add_subcommand("data", "Makes and converts data sets: ghosttrain data fashion-mnist|convert ...");
   verb->require_subcommand(1);
   auto options = std::make_shared<FashionMnistOptions>();
   CLI::App* fashion =
@@ -37,6 +86,7 @@ void add_data(CLI::App& app, Action& action) {
                       "at most so many training pictures of a class; 0: all");
   fashion->add_option("--val-per-class", options->val_per_class,
                       "at most so many validation pictures of a class; 0: all");
+  add_convert(*verb, action);
   fashion->callback([options, &action] { action = [options] { return convert(*options); }; });
 }
 

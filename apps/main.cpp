@@ -15,13 +15,14 @@ constexpr const char* kFooter =
     "GHOSTTRAIN_THREADS sets the number of compute threads.";
 
 int run(int argc, char** argv) {
-  CLI::App app{"Trains GhostNet classifiers on image folders.", "ghosttrain"};
+  CLI::App app{"Trains GhostNet and MobileNet classifiers on image folders, and YOLOv4 detectors on top of them.",
+               "ghosttrain"};
   app.set_version_flag("--version", "ghosttrain " GHOST_VERSION);
   app.footer(kFooter);
   app.require_subcommand(1);
   Action action;
   for (const auto add :
-       {add_train, add_val, add_predict, add_export, add_info, add_check, add_bench, add_data, add_doctor})
+       {add_train, add_val, add_predict, add_export, add_info, add_check, add_anchors, add_bench, add_data, add_doctor})
     add(app, action);
   try {
     app.parse(argc, argv);

@@ -17,6 +17,7 @@ void add_predict(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
+void add_anchors(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
