@@ -14,19 +14,26 @@ struct Options {
   std::string weights, to;
 };
 
-int run(const Options& options) {
-  const std::string extension = std::filesystem::path(options.to).extension().string();
-  GHOST_CHECK(extension == ".safetensors", "export: --to '", options.to, "' ends in '", extension,
-              "'; .safetensors (names of timm's ghostnet_100) can be written");
-  const LoadedModel loaded = load_model(options.weights, Device::cpu());
-  save_weights(options.to, *loaded.model, loaded.card);
-  Log log;
-  log.line(fmt::format("{}: {} tensors of {}, read back and equal; classes and preprocessing are in its metadata",
-                       options.to, loaded.model->state().size(), loaded.path));
+template <class Model>
+void write(Log& log, const Loaded<Model>& loaded, const std::string& to) {
+  save_weights(to, *loaded.model, loaded.card);
+  log.line(fmt::format("{}: {} tensors of {}, read back and equal; classes and preprocessing are in its metadata", to,
+                       loaded.model->state().size(), loaded.path));
   if (loaded.card.model.flavour == "keras")
     log.warn(
         "this network has the keras flavour (padding 'same', eps 1e-3, gate 0.2x+0.5): PyTorch code must be set up the "
         "same way");
+}
+
+int run(const Options& options) {
+  const std::string extension = std::filesystem::path(options.to).extension().string();
+  GHOST_CHECK(extension == ".safetensors", "export: --to '", options.to, "' ends in '", extension,
+              "'; .safetensors (names of timm's ghostnet_100, of bubbliiiing's YOLOv4 for detectors) can be written");
+  Log log;
+  if (task_of(options.weights) == "detect")
+    write(log, load_detector(options.weights, Device::cpu()), options.to);
+  else
+    write(log, load_model(options.weights, Device::cpu()), options.to);
   return 0;
 }
 

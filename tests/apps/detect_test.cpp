@@ -91,7 +91,7 @@ TEST_F(Detect, ARunStoppedInEitherStageGoesOnBitForBit) {
   EXPECT_THAT(result.output, HasSubstr("backbone frozen"));
   Rng rng(11, 1);
   int stopped = 0;
-  for (int session = 0; session < 60; ++session) {
+  for (int session = 0; session < 20; ++session) {
     const bool started = fs::exists(run("stopped") + "/checkpoints/last.safetensors");
     if (!started) fs::remove_all(run("stopped"));
     const std::vector<std::string> arguments =
@@ -99,13 +99,16 @@ TEST_F(Detect, ARunStoppedInEitherStageGoesOnBitForBit) {
                 : std::vector<std::string>{"train", config_, "run_name=stopped", "checkpoint.every_minutes=0.00001"};
     const pid_t process = start_program(arguments, root_);
     if (stopped < 5) {
-      usleep(static_cast<useconds_t>(60'000 + rng.below(250'000)));
+      // A session is let alone until there is something to go on from.
+      for (int wait = 0; wait < 1000 && !fs::exists(run("stopped") + "/checkpoints/last.safetensors"); ++wait)
+        usleep(20'000);
+      usleep(static_cast<useconds_t>(rng.below(400'000)));
       kill(process, SIGKILL);
     }
     const int code = wait_for(process);
     if (code == 0) break;
     ASSERT_EQ(code, 128 + SIGKILL) << read_text(root_ + "/output.txt");
-    stopped += fs::exists(run("stopped") + "/checkpoints/last.safetensors");
+    ++stopped;
   }
   expect_same_run(run("straight"), run("stopped"));
 }
