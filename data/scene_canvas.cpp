@@ -7,6 +7,8 @@
 namespace ghost {
 namespace {
 
+float mix(float from, float to, float part) { return from + (to - from) * part; }
+
 constexpr float kVisible = 0.25F;  // opacity from which a pixel belongs to the object
 
 Shade draw_shade(float low, float high, Rng& rng) {
@@ -24,7 +26,7 @@ class Clouds {
     const float u = smooth(x), v = smooth(y);
     const size_t i = static_cast<size_t>(y / cell_) * static_cast<size_t>(columns_) + static_cast<size_t>(x / cell_);
     const size_t below = i + static_cast<size_t>(columns_);
-    return std::lerp(std::lerp(values_[i], values_[i + 1], u), std::lerp(values_[below], values_[below + 1], u), v);
+    return mix(mix(values_[i], values_[i + 1], u), mix(values_[below], values_[below + 1], u), v);
   }
 
  private:
@@ -46,9 +48,9 @@ class Piece {
   float at(int x, int y) const {
     const float u = place(mirror_ ? width_ - 1 - x : x), v = place(y);
     const int left = static_cast<int>(u), top = static_cast<int>(v);
-    const float upper = std::lerp(value(left, top), value(left + 1, top), u - static_cast<float>(left));
-    const float lower = std::lerp(value(left, top + 1), value(left + 1, top + 1), u - static_cast<float>(left));
-    return std::lerp(upper, lower, v - static_cast<float>(top)) / 255;
+    const float upper = mix(value(left, top), value(left + 1, top), u - static_cast<float>(left));
+    const float lower = mix(value(left, top + 1), value(left + 1, top + 1), u - static_cast<float>(left));
+    return mix(upper, lower, v - static_cast<float>(top)) / 255;
   }
 
  private:
@@ -82,13 +84,13 @@ void draw_canvas(Image& image, bool dark, Rng& rng) {
   for (int y = 0; y < image.height; ++y)
     for (int x = 0; x < image.width; ++x) {
       const float along = static_cast<float>(x) * dx + static_cast<float>(y) * dy;
-      float mix = 0;  // kind 0 is plain
-      if (kind == 1) mix = std::clamp(along / side * 0.5F + 0.5F, 0.0F, 1.0F);
-      if (kind == 2) mix = 0.5F + 0.5F * std::sin(along * 6.2831853F / period);
-      if (kind == 3) mix = static_cast<float>((x / cell + y / cell) % 2);
-      if (kind == 4) mix = clouds.at(x, y);
+      float part = 0;  // kind 0 is plain
+      if (kind == 1) part = std::clamp(along / side * 0.5F + 0.5F, 0.0F, 1.0F);
+      if (kind == 2) part = 0.5F + 0.5F * std::sin(along * 6.2831853F / period);
+      if (kind == 3) part = static_cast<float>((x / cell + y / cell) % 2);
+      if (kind == 4) part = clouds.at(x, y);
       const float noise = (rng.uniform() - 0.5F) * grain;
-      for (size_t c = 0; c < 3; ++c) image.at(x, y)[c] = to_byte(std::lerp(one[c], other[c], mix) + noise);
+      for (size_t c = 0; c < 3; ++c) image.at(x, y)[c] = to_byte(mix(one[c], other[c], part) + noise);
     }
 }
 
@@ -117,7 +119,7 @@ Box draw_piece(Image& image, std::span<const uint8_t> values, int side, int left
       if (cover < kVisible) continue;
       uint8_t* pixel = image.at(left + x, top + y);
       for (size_t c = 0; c < 3; ++c)
-        pixel[c] = to_byte(std::lerp(static_cast<float>(pixel[c]), color[c] * (0.45F + 0.55F * grey), cover));
+        pixel[c] = to_byte(mix(static_cast<float>(pixel[c]), color[c] * (0.45F + 0.55F * grey), cover));
     }
   return piece_box(values, side, left, top, width, mirror);
 }
