@@ -72,7 +72,9 @@ void expect_boxes_frame_red(const DetectionBatch& batch, const Preprocess& prepr
       for (int y = static_cast<int>(box.top + 1); y < static_cast<int>(box.bottom - 1); ++y)
         for (int x = static_cast<int>(box.left + 1); x < static_cast<int>(box.right - 1); ++x, ++all)
           red += is_red(image.at(x, y));
-      if (all > 0) EXPECT_GE(red, 0.8 * all) << "picture " << i;
+      if (all > 0) {
+        EXPECT_GE(red, 0.8 * all) << "picture " << i;
+      }
     }
     const double margin = 2 + min_box;
     for (int y = 0; y < size; ++y)

@@ -176,7 +176,9 @@ TEST(Yolov4, AFrozenBackboneStandsStill) {
   }
   EXPECT_EQ(snapshot(), before) << "running statistics drift";
   for (const NamedParameter& parameter : detector->parameters())
-    if (parameter.name.starts_with("backbone.")) ASSERT_FALSE(parameter.variable.grad().defined()) << parameter.name;
+    if (parameter.name.starts_with("backbone.")) {
+      ASSERT_FALSE(parameter.variable.grad().defined()) << parameter.name;
+    }
   detector->freeze_backbone(false);
   detector->set_training(true);
   {
