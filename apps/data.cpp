@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "data/detection_write.h"
 #include "data/fashion_mnist.h"
+#include "data/scenes.h"
 #include "train/log.h"
 
 namespace ghost {
@@ -68,11 +69,35 @@ void add_convert(CLI::App& data, Action& action) {
   verb->callback([options, &action] { action = [options] { return convert_boxes(*options); }; });
 }
 
+int scenes(const ScenesOptions& options) {
+  const ScenesResult result = make_scenes(options);
+  Log log;
+  if (result.existed)
+    log.line(options.destination + ": was made before, nothing to do");
+  else
+    log.line(fmt::format("{}: {} scenes with {} boxes to train, {} with {} to validate; as voc, coco and yolo",
+                         options.destination, options.train, result.train_boxes, options.val, result.val_boxes));
+  return 0;
+}
+
+void add_scenes(CLI::App& data, Action& action) {
+  auto options = std::make_shared<ScenesOptions>();
+  CLI::App* verb = data.add_subcommand(
+      "scenes", "Fashion-MNIST's pictures placed on canvases, a detection set in VOC, COCO and YOLO form");
+  verb->add_option("source", options->source, "folder of the four IDX files")->required();
+  verb->add_option("destination", options->destination, "folder to make")->required();
+  verb->add_option("--train", options->train, "scenes to train")->capture_default_str();
+  verb->add_option("--val", options->val, "scenes to validate")->capture_default_str();
+  verb->add_option("--size", options->scene.size, "height and width, pixels")->capture_default_str();
+  verb->add_option("--seed", options->scene.seed, "of all random numbers")->capture_default_str();
+  verb->callback([options, &action] { action = [options] { return scenes(*options); }; });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app, Action& action) {
   CLI::App* verb =
-      app.add_subcommand("data", "Makes and converts data sets: ghosttrain data fashion-mnist|convert ...");
+      app.add_subcommand("data", "Makes and converts data sets: ghosttrain data fashion-mnist|scenes|convert ...");
   verb->require_subcommand(1);
   auto options = std::make_shared<FashionMnistOptions>();
   CLI::App* fashion =
@@ -87,6 +112,7 @@ void add_data(CLI::App& app, Action& action) {
   fashion->add_option("--val-per-class", options->val_per_class,
                       "at most so many validation pictures of a class; 0: all");
   add_convert(*verb, action);
+  add_scenes(*verb, action);
   fashion->callback([options, &action] { action = [options] { return convert(*options); }; });
 }
 
