@@ -36,7 +36,7 @@ int run(const Options& options) {
   Log log;
   std::string line = "model.anchors=[";
   for (size_t i = 0; i < result.anchors.size(); ++i) {
-    const AnchorSize& anchor = result.anchors[i];
+    const Anchor& anchor = result.anchors[i];
     log.line(fmt::format("{:>7.1f} x {:<7.1f} {:>8} boxes", anchor[0], anchor[1], result.boxes[i]));
     line += fmt::format("{}{:.0f}, {:.0f}", i ? ", " : "", anchor[0], anchor[1]);
   }

@@ -27,16 +27,6 @@ struct Split {
   FolderReport report;
 };
 
-std::string path_of(const ImageFolder& folder, int64_t sample) {
-  return folder.samples[static_cast<size_t>(sample)].path;
-}
-
-std::string joined(const ImageFolder& folder, const std::vector<int64_t>& samples) {
-  std::string text;
-  for (const int64_t sample : samples) text += (text.empty() ? "" : "  =  ") + path_of(folder, sample);
-  return text;
-}
-
 // Returns the number of files that training would have to skip.
 size_t print(Log& log, const Split& split) {
   const auto& [folder, report] = split;
@@ -47,10 +37,11 @@ size_t print(Log& log, const Split& split) {
     log.line(fmt::format("  {:>8}  {}", folder.counts[i], folder.classes[i]));
   list_problems(log, "unreadable", report.unreadable,
                 [](const FolderReport::Problem& problem) { return problem.reason; });
-  list_problems(log, "empty files", report.zero_byte, [&](int64_t sample) { return path_of(folder, sample); });
-  list_problems(log, "the same bytes", report.duplicates, [&](const auto& group) { return joined(folder, group); });
+  list_problems(log, "empty files", report.zero_byte, [&](int64_t sample) { return path_of(folder.samples, sample); });
+  list_problems(log, "the same bytes", report.duplicates,
+                [&](const auto& group) { return equal_paths(folder.samples, group); });
   list_problems(log, "the same bytes under different classes", report.conflicting,
-                [&](const auto& group) { return joined(folder, group); });
+                [&](const auto& group) { return equal_paths(folder.samples, group); });
   return report.unreadable.size() + report.zero_byte.size();
 }
 
@@ -80,7 +71,8 @@ int run(const Options& options) {
     bad += print(log, second);
     list_problems(log, "pictures of " + val + " that are in " + train + " too", overlap(first.report, second.report),
                   [&](const std::pair<int64_t, int64_t>& both) {
-                    return path_of(second.folder, both.second) + "  =  " + path_of(first.folder, both.first);
+                    return path_of(second.folder.samples, both.second) + "  =  " +
+                           path_of(first.folder.samples, both.first);
                   });
   }
   log.line(bad == 0 ? "all pictures can be read" : fmt::format("{} files cannot be used", bad));

@@ -20,14 +20,6 @@ Split inspect(const Config& config, const std::string& source, const std::vector
   return {std::move(set), std::move(report)};
 }
 
-std::string path_of(const DetectionSet& set, int64_t sample) { return set.samples[static_cast<size_t>(sample)].path; }
-
-std::string joined(const DetectionSet& set, const std::vector<int64_t>& samples) {
-  std::string text;
-  for (const int64_t sample : samples) text += (text.empty() ? "" : "  =  ") + path_of(set, sample);
-  return text;
-}
-
 // Returns the number of files and boxes that training would have to leave out.
 int64_t print(Log& log, const Split& split) {
   const auto& [set, report] = split;
@@ -54,9 +46,10 @@ int64_t print(Log& log, const Split& split) {
       if (kProblemKinds[i] == kind) bad += report.problems[i];
   }
   list_problems(log, "unreadable", report.unreadable, [](const auto& entry) { return entry.second; });
-  list_problems(log, "the same bytes", report.duplicates, [&](const auto& group) { return joined(set, group); });
+  list_problems(log, "the same bytes", report.duplicates,
+                [&](const auto& group) { return equal_paths(set.samples, group); });
   list_problems(log, "the same bytes with different boxes", report.conflicting,
-                [&](const auto& group) { return joined(set, group); });
+                [&](const auto& group) { return equal_paths(set.samples, group); });
   return bad;
 }
 
@@ -70,7 +63,7 @@ int check_boxes(Log& log, const Config& config) {
     bad += print(log, second);
     list_problems(log, "pictures of " + config.data.val + " that are in " + config.data.train + " too",
                   overlap(first.report, second.report), [&](const std::pair<int64_t, int64_t>& both) {
-                    return path_of(second.set, both.second) + "  =  " + path_of(first.set, both.first);
+                    return path_of(second.set.samples, both.second) + "  =  " + path_of(first.set.samples, both.first);
                   });
   }
   log.line(bad == 0 ? "all pictures and labels can be used" : fmt::format("{} files or labels cannot be used", bad));

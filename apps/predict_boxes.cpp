@@ -4,7 +4,6 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
-#include <set>
 #include <sstream>
 
 #include "apps/predict.h"
@@ -20,20 +19,6 @@ namespace ghost {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Names for results: the picture's own, with a number where two folders hold
-// the same.
-std::map<std::string, std::string> result_names(const std::vector<std::string>& paths) {
-  std::map<std::string, std::string> names;
-  std::set<std::string> taken;
-  for (const std::string& path : paths) {
-    const std::string stem = fs::path(path).stem().string();
-    std::string name = stem;
-    for (int number = 2; !taken.insert(name).second; ++number) name = fmt::format("{}-{}", stem, number);
-    names[path] = name;
-  }
-  return names;
-}
 
 Image cut_out(const Image& image, const Box& box) {
   const int left = static_cast<int>(box.left), top = static_cast<int>(box.top);
@@ -59,7 +44,7 @@ class Results {
   // On several threads: each picture has names of its own.
   void visit(const PictureVisit& visit) const {
     if (options_.out.empty()) return;
-    const std::string& name = names_.at(visit.found.path);
+    const std::string& name = names_[static_cast<size_t>(visit.found.id - 1)];
     if (!options_.no_pictures) {
       write_image(fmt::format("{}/{}.jpg", options_.out, name), drawn(visit));
     }
@@ -92,7 +77,7 @@ class Results {
 
   const PredictOptions& options_;
   const std::vector<std::string>& classes_;
-  const std::map<std::string, std::string> names_;
+  const std::vector<std::string> names_;  // by place in the call
 };
 
 std::vector<DetectionOutput> outputs_of(const std::string& names) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 namespace ghost {
 
@@ -14,6 +15,14 @@ struct Box {
   double area() const { return std::max(0.0, width()) * std::max(0.0, height()); }
   bool operator==(const Box&) const = default;
 };
+
+// The rectangle of a whole picture.
+inline Box picture_box(int width, int height) {
+  return {0, 0, static_cast<double>(width), static_cast<double>(height)};
+}
+
+// Width and height that a detector starts from, in pixels of the network's input.
+using Anchor = std::array<double, 2>;
 
 inline Box intersect(const Box& a, const Box& b) {
   return {std::max(a.left, b.left), std::max(a.top, b.top), std::min(a.right, b.right), std::min(a.bottom, b.bottom)};

@@ -45,6 +45,13 @@ std::string str(const Parts&... parts) {
   return out.str();
 }
 
+// Names for a message: "a, b, c".
+inline std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 // Runs `body`; an Error that passes through gains the line "  in <where()>".
 template <class Where, class Body>
 auto with_context(const Where& where, const Body& body) {

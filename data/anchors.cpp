@@ -6,15 +6,15 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "data/streams.h"
 
 namespace ghost {
 namespace {
 
 constexpr int64_t kChunk = 4096;
 constexpr int kMaxRounds = 300;
-constexpr uint64_t kAnchorStream = 0x616E6368;
 
-double iou(const AnchorSize& a, const AnchorSize& b) {
+double iou(const Anchor& a, const Anchor& b) {
   const double shared = std::min(a[0], b[0]) * std::min(a[1], b[1]);
   return shared / (a[0] * a[1] + b[0] * b[1] - shared);
 }
@@ -25,7 +25,7 @@ struct Assignment {
   double mean = 0;
 };
 
-void assign(const std::vector<AnchorSize>& sizes, const std::vector<AnchorSize>& anchors, Assignment& result) {
+void assign(const std::vector<Anchor>& sizes, const std::vector<Anchor>& anchors, Assignment& result) {
   const auto count = static_cast<int64_t>(sizes.size());
   result.nearest.resize(sizes.size());
   result.best.resize(sizes.size());
@@ -50,8 +50,8 @@ void assign(const std::vector<AnchorSize>& sizes, const std::vector<AnchorSize>&
 }
 
 // k-means++: each next centre is drawn with the probability of its squared distance to the nearest so far.
-std::vector<AnchorSize> first_centres(const std::vector<AnchorSize>& sizes, int64_t count, Rng& rng) {
-  std::vector<AnchorSize> centres{sizes[static_cast<size_t>(rng.below(static_cast<int64_t>(sizes.size())))]};
+std::vector<Anchor> first_centres(const std::vector<Anchor>& sizes, int64_t count, Rng& rng) {
+  std::vector<Anchor> centres{sizes[static_cast<size_t>(rng.below(static_cast<int64_t>(sizes.size())))]};
   Assignment assignment;
   while (static_cast<int64_t>(centres.size()) < count) {
     assign(sizes, centres, assignment);
@@ -79,7 +79,7 @@ double median(std::vector<double>& values) {
 }
 
 // Moves each centre to the median of its boxes; one without boxes to the box that fits worst.
-void move_centres(const std::vector<AnchorSize>& sizes, Assignment& assignment, std::vector<AnchorSize>& centres) {
+void move_centres(const std::vector<Anchor>& sizes, Assignment& assignment, std::vector<Anchor>& centres) {
   std::vector<std::vector<double>> widths(centres.size()), heights(centres.size());
   for (size_t i = 0; i < sizes.size(); ++i) {
     const auto k = static_cast<size_t>(assignment.nearest[i]);
@@ -99,8 +99,8 @@ void move_centres(const std::vector<AnchorSize>& sizes, Assignment& assignment, 
 
 }  // namespace
 
-std::vector<AnchorSize> box_sizes_in_input(const DetectionSet& set, const AnchorOptions& options) {
-  std::vector<AnchorSize> sizes;
+std::vector<Anchor> box_sizes_in_input(const DetectionSet& set, const AnchorOptions& options) {
+  std::vector<Anchor> sizes;
   for (const DetectionSample& sample : set.samples) {
     double scale_x = static_cast<double>(options.input_width) / sample.width;
     double scale_y = static_cast<double>(options.input_height) / sample.height;
@@ -112,17 +112,17 @@ std::vector<AnchorSize> box_sizes_in_input(const DetectionSet& set, const Anchor
   return sizes;
 }
 
-double mean_best_iou(const std::vector<AnchorSize>& sizes, const std::vector<AnchorSize>& anchors) {
+double mean_best_iou(const std::vector<Anchor>& sizes, const std::vector<Anchor>& anchors) {
   if (anchors.empty()) return 0;
   Assignment assignment;
   assign(sizes, anchors, assignment);
   return assignment.mean;
 }
 
-AnchorResult cluster_anchors(const std::vector<AnchorSize>& sizes, const AnchorOptions& options) {
+AnchorResult cluster_anchors(const std::vector<Anchor>& sizes, const AnchorOptions& options) {
   GHOST_CHECK(options.count >= 1 && options.attempts >= 1, "at least one anchor and one attempt, got ", options.count,
               " and ", options.attempts);
-  const auto different = static_cast<int64_t>(std::set<AnchorSize>(sizes.begin(), sizes.end()).size());
+  const auto different = static_cast<int64_t>(std::set<Anchor>(sizes.begin(), sizes.end()).size());
   GHOST_CHECK_AS(kData, different >= options.count, "the ", sizes.size(), " boxes have ", different,
                  " different sizes, too few for ", options.count, " anchors; keep the anchors of the config");
   AnchorResult result;
@@ -131,7 +131,7 @@ AnchorResult cluster_anchors(const std::vector<AnchorSize>& sizes, const AnchorO
   Assignment assignment;
   for (int64_t attempt = 0; attempt < options.attempts; ++attempt) {
     Rng rng(options.seed, stream_id(kAnchorStream, static_cast<uint64_t>(attempt)));
-    std::vector<AnchorSize> centres = first_centres(sizes, options.count, rng);
+    std::vector<Anchor> centres = first_centres(sizes, options.count, rng);
     std::vector<int64_t> last;
     for (int round = 0; round < kMaxRounds; ++round) {
       assign(sizes, centres, assignment);
@@ -144,9 +144,8 @@ AnchorResult cluster_anchors(const std::vector<AnchorSize>& sizes, const AnchorO
       move_centres(sizes, assignment, centres);
     }
   }
-  std::sort(result.anchors.begin(), result.anchors.end(), [](const AnchorSize& a, const AnchorSize& b) {
-    return std::pair(a[0] * a[1], a) < std::pair(b[0] * b[1], b);
-  });
+  std::sort(result.anchors.begin(), result.anchors.end(),
+            [](const Anchor& a, const Anchor& b) { return std::pair(a[0] * a[1], a) < std::pair(b[0] * b[1], b); });
   assign(sizes, result.anchors, assignment);
   result.boxes.assign(result.anchors.size(), 0);
   for (const int64_t nearest : assignment.nearest) ++result.boxes[static_cast<size_t>(nearest)];

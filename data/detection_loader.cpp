@@ -11,12 +11,6 @@
 namespace ghost {
 namespace {
 
-std::vector<std::string> paths_of(const std::vector<DetectionSample>& samples) {
-  std::vector<std::string> paths;
-  for (const DetectionSample& sample : samples) paths.push_back(sample.path);
-  return paths;
-}
-
 // Per thread: canvases and decoded pictures keep their memory.
 struct Scratch {
   DetectionCanvas canvas, other;
@@ -256,7 +250,6 @@ int64_t DetectionLoader::batches_per_epoch() const {
   return (impl_->end_of_epoch(0) + impl_->batch_size - 1) / impl_->batch_size;
 }
 double DetectionLoader::wait_seconds() const { return impl_->pipeline.wait_seconds(); }
-int64_t DetectionLoader::corrupt_count() const { return impl_->pictures.corrupt_count(); }
 std::vector<std::string> DetectionLoader::take_corrupt_messages() { return impl_->pictures.take_messages(); }
 
 }  // namespace ghost

@@ -43,7 +43,6 @@ class DetectionLoader {
   int64_t batch_size() const;
   int64_t batches_per_epoch() const;
   double wait_seconds() const;
-  int64_t corrupt_count() const;
   std::vector<std::string> take_corrupt_messages();
 
  private:

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "data/picture_source.h"
 
 namespace ghost {
 namespace {
@@ -48,9 +49,7 @@ std::vector<std::tuple<int64_t, double, double, double, double>> sorted_boxes(co
 }
 
 void inspect_files(const DetectionSet& set, const DecodeOptions& options, DetectionReport& report) {
-  std::vector<std::string> paths;
-  for (const DetectionSample& sample : set.samples) paths.push_back(sample.path);
-  std::vector<PictureFinding> findings = inspect_pictures(paths, options);
+  std::vector<PictureFinding> findings = inspect_pictures(paths_of(set.samples), options);
   for (size_t i = 0; i < findings.size(); ++i) {
     report.hashes.push_back(findings[i].hash);
     if (findings[i].reason.empty()) {

@@ -134,7 +134,7 @@ class PictureReader {
                                      box.bottom, " in ", sample.width, "x", sample.height)});
     };
     if (box.width() <= 0 || box.height() <= 0) return note(Kind::kNoArea, "a box without area, left out");
-    const Box cut = intersect(box, {0, 0, static_cast<double>(sample.width), static_cast<double>(sample.height)});
+    const Box cut = intersect(box, picture_box(sample.width, sample.height));
     if (cut.width() <= 0 || cut.height() <= 0) return note(Kind::kOutside, "a box outside the picture, left out");
     if (std::max({cut.left - box.left, cut.top - box.top, box.right - cut.right, box.bottom - cut.bottom}) >
         kBorderTolerance)

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "data/picture_source.h"
+
 namespace ghost {
 
 FolderReport inspect_folder(const ImageFolder& folder, const DecodeOptions& options) {
-  std::vector<std::string> paths;
-  for (const Sample& sample : folder.samples) paths.push_back(sample.path);
-  std::vector<PictureFinding> findings = inspect_pictures(paths, options);
+  std::vector<PictureFinding> findings = inspect_pictures(paths_of(folder.samples), options);
   FolderReport report;
   for (size_t i = 0; i < findings.size(); ++i) {
     PictureFinding& finding = findings[i];

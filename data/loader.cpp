@@ -10,16 +10,6 @@
 #include "data/streams.h"
 
 namespace ghost {
-namespace {
-
-std::vector<std::string> paths_of(const std::vector<Sample>& samples) {
-  std::vector<std::string> paths;
-  for (const Sample& sample : samples) paths.push_back(sample.path);
-  return paths;
-}
-
-}  // namespace
-
 std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), int64_t{0});

@@ -57,4 +57,12 @@ class PictureSource {
   int64_t corrupt_count_ = 0;
 };
 
+// The pictures of a list of samples, of any kind with a path.
+template <class Sample>
+std::vector<std::string> paths_of(const std::vector<Sample>& samples) {
+  std::vector<std::string> paths;
+  for (const Sample& sample : samples) paths.push_back(sample.path);
+  return paths;
+}
+
 }  // namespace ghost

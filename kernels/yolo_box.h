@@ -83,13 +83,13 @@ struct MapView {
 };
 
 template <class T>
-MapView<T> map_view(const Tensor& x, int map, const std::vector<std::array<double, 2>>& anchors) {
+MapView<T> map_view(const Tensor& x, int map, const std::vector<Anchor>& anchors) {
   MapView<T> view{
       x.data<T>(), x.pitch(), x.dim(1), x.dim(2), x.dim(3) / kYoloAnchors - 5, static_cast<T>(yolo_stride(map)),
       {},          {},        map};
   const size_t first = static_cast<size_t>(kYoloMaps - 1 - map) * kYoloAnchors;
   for (size_t k = 0; k < kYoloAnchors; ++k) {
-    const std::array<double, 2>& anchor = anchors[first + k];
+    const Anchor& anchor = anchors[first + k];
     view.anchor_w[k] = static_cast<T>(anchor[0]);
     view.anchor_h[k] = static_cast<T>(anchor[1]);
   }

@@ -11,7 +11,7 @@
 namespace ghost {
 
 struct DecodeBoxesOptions {
-  std::vector<std::array<double, 2>> anchors;  // 9: width, height in input pixels; maps[0] has [6, 9), maps[2] [0, 3)
+  std::vector<Anchor> anchors;  // 9: width, height in input pixels; maps[0] has [6, 9), maps[2] [0, 3)
   int64_t num_classes = 0;
   double score_threshold = 0.001;  // objectness * class
   double iou_threshold = 0.5;      // of suppression

@@ -5,7 +5,7 @@
 namespace ghost {
 namespace {
 
-void check_anchors(const char* op, const std::vector<std::array<double, 2>>& anchors) {
+void check_anchors(const char* op, const std::vector<Anchor>& anchors) {
   GHOST_CHECK(anchors.size() == kYoloMaps * kYoloAnchors, op, ": 9 anchors are needed, got ", anchors.size());
   for (const auto& [w, h] : anchors)
     GHOST_CHECK(std::isfinite(w) && std::isfinite(h) && w > 0 && h > 0, op, ": an anchor is ", w, " x ", h,
@@ -14,7 +14,7 @@ void check_anchors(const char* op, const std::vector<std::array<double, 2>>& anc
 
 }  // namespace
 
-void check_yolo_maps(const char* op, const std::vector<Tensor>& maps, const std::vector<std::array<double, 2>>& anchors,
+void check_yolo_maps(const char* op, const std::vector<Tensor>& maps, const std::vector<Anchor>& anchors,
                      int64_t num_classes) {
   check_anchors(op, anchors);
   GHOST_CHECK(num_classes >= 1, op, ": num_classes is ", num_classes, ", it must be at least 1");

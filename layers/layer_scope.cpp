@@ -43,6 +43,16 @@ void require_finite_feature(const Feature& feature, const std::string& layer) {
 LayerTrace::LayerTrace() : outer_(std::exchange(active_trace, this)) {}
 LayerTrace::~LayerTrace() { active_trace = outer_; }
 
+std::vector<LayerRecord> trace_layers(Module& module, int64_t size, int64_t channels,
+                                      const std::function<void(const Variable& images)>& forward) {
+  const NoGradScope no_grad;
+  const LayerTrace trace;
+  const InferenceScope inference(module);
+  const TensorOptions like = module.parameters().front().variable.value().options();
+  forward(Variable(Tensor::zeros({1, size, size, channels}, like)));
+  return trace.records();
+}
+
 int64_t total_macs(const std::vector<LayerRecord>& layers) {
   int64_t total = 0;
   for (const LayerRecord& layer : layers) total += layer.macs;

@@ -37,6 +37,11 @@ class LayerTrace {
   LayerTrace* outer_;
 };
 
+// The layers of `forward` on one picture of zeros, size x size, in inference mode, in the type and on the device of the
+// module's parameters.
+std::vector<LayerRecord> trace_layers(Module& module, int64_t size, int64_t channels,
+                                      const std::function<void(const Variable& images)>& forward);
+
 int64_t total_macs(const std::vector<LayerRecord>& layers);
 
 // While one lives, every layer's output on this thread is searched for NaN and infinity; the first one throws

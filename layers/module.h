@@ -87,4 +87,19 @@ class Module {
   bool training_ = true, frozen_ = false;
 };
 
+// A module in inference mode while this lives; then its mode is what it was.
+class InferenceScope {
+ public:
+  explicit InferenceScope(Module& module) : module_(module), was_training_(module.training()) {
+    module.set_training(false);
+  }
+  ~InferenceScope() { module_.set_training(was_training_); }
+  InferenceScope(const InferenceScope&) = delete;
+  InferenceScope& operator=(const InferenceScope&) = delete;
+
+ private:
+  Module& module_;
+  bool was_training_;
+};
+
 }  // namespace ghost

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "core/box.h"
 #include "kernels/feature.h"
 
 namespace ghost {
@@ -14,8 +15,6 @@ struct DetectionTargets {
   Tensor labels;  // {m} int64
   Tensor first;   // {n + 1} int64: boxes of picture i are [first[i], first[i + 1])
 };
-
-using Anchor = std::array<double, 2>;  // width, height in pixels of the input
 
 enum class BoxLoss { kCiou, kDiou, kGiou, kSiou };
 

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "data/draw.h"
 #include "losses/cross_entropy.h"
 #include "train/classify_data.h"
@@ -30,16 +28,15 @@ class ClassifyTask : public Task {
   void start_epoch(int64_t epoch, int64_t first_sample) override;
   std::vector<double> add_batch(int64_t micro_step, double share) override;
   int64_t skipped_pictures() const override { return batch_->skipped; }
-  std::string batch_files() const override;
+  std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
   Image draw_batch() const override;
   void check_epoch(const std::vector<double>&) const override {}
   Evaluation evaluate() override;
   double wait_seconds() const override { return training_->wait_seconds(); }
-  std::vector<std::string> take_messages() override;
+  std::vector<std::string> take_messages() override { return take_messages_of(*training_, *validation_); }
 
  private:
-  Variable loss_of(int64_t micro_step, double* value);
-  [[noreturn]] void explain_non_finite(int64_t micro_step, double loss);
+  Variable loss_of(int64_t micro_step);
 
   const Config config_;
   const Device device_;
@@ -103,7 +100,7 @@ void ClassifyTask::start_epoch(int64_t epoch, int64_t first_sample) {
   model_->set_training(true);
 }
 
-Variable ClassifyTask::loss_of(int64_t micro_step, double* value) {
+Variable ClassifyTask::loss_of(int64_t micro_step) {
   const DropoutDraw draw{static_cast<uint64_t>(config_.train.seed), dropout_stream(micro_step)};
   const Variable logits = model_->forward(Variable(batch_->images.to(device_)), draw);
   ClassTargets targets{batch_->labels.to(device_), {}, {}};
@@ -111,36 +108,13 @@ Variable ClassifyTask::loss_of(int64_t micro_step, double* value) {
     targets.other_labels = batch_->labels_b.to(device_);
     targets.mix = Tensor::full({batch_->size()}, batch_->mix, logits.value().options());
   }
-  const Variable loss = softmax_cross_entropy(logits, targets, config_.loss.label_smoothing);
-  *value = loss.value().item();
-  return loss;
+  return softmax_cross_entropy(logits, targets, config_.loss.label_smoothing);
 }
 
 std::vector<double> ClassifyTask::add_batch(int64_t micro_step, double share) {
   batch_ = training_->next();
   GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's ", batches(0), " batches");
-  double value = 0;
-  TapeScope tape;
-  const Variable loss = loss_of(micro_step, &value);
-  if (!std::isfinite(value)) explain_non_finite(micro_step, value);
-  tape.tape().backward(loss, Tensor::full({1}, share, loss.value().options()));
-  return {value};
-}
-
-void ClassifyTask::explain_non_finite(int64_t micro_step, double loss) {
-  const std::string place = first_non_finite([&] {
-    double again = 0;
-    loss_of(micro_step, &again);
-  });
-  GHOST_FAIL(kNonFinite, "the loss is ", loss, " at step ", micro_step / config_.train.accumulate + 1,
-             ". First non-finite value: ", place, "\n", divergence_advice(batch_files()));
-}
-
-std::string ClassifyTask::batch_files() const {
-  std::string text;
-  for (const int64_t sample : batch_->samples)
-    text += "\n  " + training_->data().samples[static_cast<size_t>(sample)].path;
-  return text;
+  return {backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(micro_step); })};
 }
 
 Image ClassifyTask::draw_batch() const {
@@ -162,13 +136,9 @@ Evaluation ClassifyTask::evaluate() {
           .text = fmt::format("val loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%", metrics.loss, 100 * metrics.top1,
                               100 * metrics.top5),
           .details = {},
-          .plots = {{"confusion.svg", svg_confusion(card_.classes, metrics.confusion)}}};
-}
-
-std::vector<std::string> ClassifyTask::take_messages() {
-  std::vector<std::string> messages = training_->take_corrupt_messages();
-  for (std::string& message : validation_->take_corrupt_messages()) messages.push_back(std::move(message));
-  return messages;
+          .plots = [classes = card_.classes, counts = metrics.confusion] {
+            return std::vector<NamedText>{{"confusion.svg", svg_confusion(classes, counts)}};
+          }};
 }
 
 }  // namespace

@@ -27,16 +27,13 @@ void add_truth(DetectorMetrics& metrics, const DetectionSample& sample, int64_t 
   }
 }
 
-Box cut(const Box& box, const DetectionSample& sample) {
-  return intersect(box, {0, 0, static_cast<double>(sample.width), static_cast<double>(sample.height)});
-}
-
 void measure(DetectorMetrics& metrics, int64_t classes, int64_t images) {
   metrics.coco = coco_metrics(metrics.truth, metrics.detections, classes, images);
-  metrics.class_voc_ap = voc_average_precision(metrics.truth, metrics.detections, classes, 0.5, VocRule::kAllPoints);
-  metrics.voc_ap = mean_of_known(metrics.class_voc_ap);
-  metrics.voc_ap11 =
-      mean_of_known(voc_average_precision(metrics.truth, metrics.detections, classes, 0.5, VocRule::k11Points));
+  const auto voc = [&](VocRule rule) {
+    return mean_of_known(voc_average_precision(metrics.truth, metrics.detections, classes, 0.5, rule));
+  };
+  metrics.voc_ap = voc(VocRule::kAllPoints);
+  metrics.voc_ap11 = voc(VocRule::k11Points);
   metrics.curves = precision_recall(metrics.truth, metrics.detections, classes);
   metrics.best = best_f1(metrics.curves);
   metrics.confusion = detection_confusion(metrics.truth, metrics.detections, classes, metrics.best.score);
@@ -47,8 +44,7 @@ void measure(DetectorMetrics& metrics, int64_t classes, int64_t images) {
 DetectorMetrics evaluate_detector(Detector& model, DetectionLoader& loader, const DecodeBoxesOptions& options,
                                   const Device& device, const std::function<void(int64_t, int64_t)>& progress) {
   const auto start = std::chrono::steady_clock::now();
-  const bool was_training = model.training();
-  model.set_training(false);
+  const InferenceScope inference(model);
   const NoGradScope no_grad;
   const std::vector<DetectionSample>& samples = loader.data().samples;
   DetectorMetrics metrics;
@@ -63,14 +59,15 @@ DetectorMetrics evaluate_detector(Detector& model, DetectionLoader& loader, cons
     for (size_t i = 0; i < found.size(); ++i) {
       const int64_t image = batch->samples[i];
       const DetectionSample& sample = samples[static_cast<size_t>(image)];
+      const Box whole = picture_box(sample.width, sample.height);
       add_truth(metrics, sample, image);
       for (const ScoredBox& box : found[i])
-        metrics.detections.push_back({image, box.label, cut(batch->places[i].to_picture(box.box), sample), box.score});
+        metrics.detections.push_back(
+            {image, box.label, intersect(batch->places[i].to_picture(box.box), whole), box.score});
     }
     metrics.pictures += batch->size();
     if (progress) progress(metrics.pictures + metrics.skipped, static_cast<int64_t>(samples.size()));
   }
-  model.set_training(was_training);
   GHOST_CHECK_AS(kData, metrics.pictures > 0, loader.data().source, ": no readable picture to evaluate");
   GHOST_CHECK_AS(kData, metrics.boxes > 0, loader.data().source,
                  ": no box to evaluate; every picture is without objects");

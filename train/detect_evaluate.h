@@ -15,8 +15,7 @@ struct DetectorMetrics {
   int64_t pictures = 0, boxes = 0;  // boxes: crowd and difficult ones left out
   int64_t skipped = 0;              // corrupt pictures left out
   CocoMetrics coco;
-  double voc_ap = -1, voc_ap11 = -1;  // means over classes, IoU 0.5
-  std::vector<double> class_voc_ap;
+  double voc_ap = -1, voc_ap11 = -1;    // means over classes, IoU 0.5
   std::vector<PrecisionRecall> curves;  // per class, IoU 0.5
   OperatingPoint best;                  // at the score of the highest F1, all classes
   std::vector<int64_t> class_boxes;

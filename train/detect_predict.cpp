@@ -31,7 +31,7 @@ void load(DetectedPicture& found, Opened& loaded, const ModelCard& card, float* 
 }
 
 void to_picture(DetectedPicture& found, const Letterbox& place) {
-  const Box picture{0, 0, static_cast<double>(found.width), static_cast<double>(found.height)};
+  const Box picture = picture_box(found.width, found.height);
   for (ScoredBox& box : found.boxes) box.box = intersect(place.to_picture(box.box), picture);
   std::erase_if(found.boxes, [](const ScoredBox& box) { return box.box.width() <= 0 || box.box.height() <= 0; });
 }

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "data/draw_boxes.h"
 #include "train/detect_data.h"
 #include "train/detect_evaluate.h"
@@ -40,18 +38,17 @@ class DetectTask : public Task {
   void start_epoch(int64_t epoch, int64_t first_sample) override;
   std::vector<double> add_batch(int64_t micro_step, double share) override;
   int64_t skipped_pictures() const override { return batch_->skipped; }
-  std::string batch_files() const override;
+  std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
   Image draw_batch() const override { return batch_boxes_mosaic(*batch_, card_.classes, training_->preprocess()); }
   void check_epoch(const std::vector<double>& means) const override;
   Evaluation evaluate() override;
   double wait_seconds() const override { return training_->wait_seconds(); }
-  std::vector<std::string> take_messages() override;
+  std::vector<std::string> take_messages() override { return take_messages_of(*training_, *validation_); }
 
  private:
   bool frozen(int64_t epoch) const { return epoch < config_.train.freeze_epochs; }
   void load_weights_as_configured();
-  Variable loss_of(YoloLossTerms* terms, double* value);
-  [[noreturn]] void explain_non_finite(int64_t micro_step, double loss);
+  Variable loss_of(YoloLossTerms& terms);
 
   const Config config_;
   const Device device_;
@@ -153,46 +150,26 @@ void DetectTask::start_epoch(int64_t epoch, int64_t first_sample) {
   model_->set_training(true);
 }
 
-Variable DetectTask::loss_of(YoloLossTerms* terms, double* value) {
+Variable DetectTask::loss_of(YoloLossTerms& terms) {
   const std::vector<Variable> maps = model_->forward(Variable(batch_->images.to(device_)));
-  const Variable loss = yolo_loss(maps, {batch_->boxes, batch_->labels, batch_->first}, loss_options_, terms);
-  *value = loss.value().item();
-  return loss;
+  return yolo_loss(maps, {batch_->boxes, batch_->labels, batch_->first}, loss_options_, &terms);
 }
 
 std::vector<double> DetectTask::add_batch(int64_t micro_step, double share) {
   batch_ = training_->next();
   GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's batches");
   YoloLossTerms terms;
-  double value = 0;
-  TapeScope tape;
-  const Variable loss = loss_of(&terms, &value);
-  if (!std::isfinite(value)) explain_non_finite(micro_step, value);
-  tape.tape().backward(loss, Tensor::full({1}, share, loss.value().options()));
-  return {value,
+  const double loss =
+      backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(terms); });
+  const auto count = [](int64_t anchors) { return static_cast<double>(anchors); };
+  return {loss,
           terms.box,
           terms.objectness,
           terms.classes,
-          static_cast<double>(terms.matched[0]),
-          static_cast<double>(terms.matched[1]),
-          static_cast<double>(terms.matched[2]),
-          static_cast<double>(terms.ignored)};
-}
-
-void DetectTask::explain_non_finite(int64_t micro_step, double loss) {
-  const std::string place = first_non_finite([&] {
-    double again = 0;
-    loss_of(nullptr, &again);
-  });
-  GHOST_FAIL(kNonFinite, "the loss is ", loss, " at step ", micro_step / config_.train.accumulate + 1,
-             ". First non-finite value: ", place, "\n", divergence_advice(batch_files()));
-}
-
-std::string DetectTask::batch_files() const {
-  std::string text;
-  for (const int64_t sample : batch_->samples)
-    text += "\n  " + training_->data().samples[static_cast<size_t>(sample)].path;
-  return text;
+          count(terms.matched[0]),
+          count(terms.matched[1]),
+          count(terms.matched[2]),
+          count(terms.ignored)};
 }
 
 void DetectTask::check_epoch(const std::vector<double>& means) const {
@@ -221,15 +198,11 @@ Evaluation DetectTask::evaluate() {
             fmt::format("{}{} {:.3f}", classes.empty() ? "" : "  ", card_.classes[k], metrics.coco.class_ap50[k]);
     result.details.push_back("  mAP50: " + classes);
   }
-  result.plots = {{"pr.svg", svg_precision_recall(card_.classes, metrics.curves)},
-                  {"confusion.svg", svg_confusion(card_.classes, metrics.confusion, true)}};
+  result.plots = [classes = card_.classes, curves = metrics.curves, counts = metrics.confusion] {
+    return std::vector<NamedText>{{"pr.svg", svg_precision_recall(classes, curves)},
+                                  {"confusion.svg", svg_confusion(classes, counts, true)}};
+  };
   return result;
-}
-
-std::vector<std::string> DetectTask::take_messages() {
-  std::vector<std::string> messages = training_->take_corrupt_messages();
-  for (std::string& message : validation_->take_corrupt_messages()) messages.push_back(std::move(message));
-  return messages;
 }
 
 }  // namespace

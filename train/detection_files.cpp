@@ -7,6 +7,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "data/picture_source.h"
 #include "train/csv_field.h"
 #include "train/number_text.h"
 #include "train/svg_plot.h"
@@ -40,7 +41,7 @@ void check_finite(const DetectedPicture& picture, const ScoredBox& found) {
 
 // The boxes cut at the borders, those of no area left out.
 std::vector<ScoredBox> inside(const DetectedPicture& picture) {
-  const Box whole{0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)};
+  const Box whole = picture_box(picture.width, picture.height);
   std::vector<ScoredBox> result;
   for (ScoredBox found : picture.boxes) {
     check_finite(picture, found);
@@ -50,20 +51,19 @@ std::vector<ScoredBox> inside(const DetectedPicture& picture) {
   return result;
 }
 
-// File names without ending, each its own.
-std::vector<std::string> file_names(const std::vector<DetectedPicture>& pictures) {
+}  // namespace
+
+std::vector<std::string> result_names(const std::vector<std::string>& paths) {
   std::set<std::string> used;
   std::vector<std::string> names;
-  for (const DetectedPicture& picture : pictures) {
-    const std::string stem = fs::path(picture.path).stem().string();
+  for (const std::string& path : paths) {
+    const std::string stem = fs::path(path).stem().string();
     std::string name = stem;
     for (int copy = 2; !used.insert(name).second; ++copy) name = str(stem, '-', copy);
     names.push_back(name);
   }
   return names;
 }
-
-}  // namespace
 
 std::string coco_results_json(const std::vector<DetectedPicture>& pictures, const CocoResultsOptions& options) {
   std::string text = "[";
@@ -157,7 +157,7 @@ std::vector<std::string> write_detections(const std::string& folder, DetectionOu
     write("detections.csv", detections_csv(pictures, classes));
   } else {
     const bool yolo = output == DetectionOutput::kYolo;
-    const std::vector<std::string> names = file_names(pictures);
+    const std::vector<std::string> names = result_names(paths_of(pictures));
     for (size_t i = 0; i < pictures.size(); ++i) {
       if (!pictures[i].error.empty()) continue;
       write(names[i] + (yolo ? ".txt" : ".xml"), yolo ? yolo_text(pictures[i]) : voc_xml(pictures[i], classes));

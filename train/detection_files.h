@@ -33,6 +33,9 @@ std::string yolo_text(const DetectedPicture& picture, bool with_scores = true);
 // Pixels as labelImg writes them (xmin = left, xmax = right; not counted from 1), with decimals and a <score>.
 std::string voc_xml(const DetectedPicture& picture, const std::vector<std::string>& classes);
 
+// Names for a picture's results, without ending, each its own: the file's, with -2, -3, ... where it is taken.
+std::vector<std::string> result_names(const std::vector<std::string>& paths);
+
 enum class DetectionOutput { kJson, kCsv, kYolo, kVoc };
 DetectionOutput detection_output_from_name(const std::string& name);  // "json", "csv", "yolo", "voc"
 

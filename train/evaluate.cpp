@@ -42,8 +42,7 @@ std::vector<int64_t> top_classes(const float* values, int64_t classes, int64_t c
 ClassifierMetrics evaluate_classifier(Classifier& model, Loader& loader, const Device& device,
                                       const std::function<void(int64_t, int64_t)>& progress) {
   const auto start = std::chrono::steady_clock::now();
-  const bool was_training = model.training();
-  model.set_training(false);
+  const InferenceScope inference(model);
   const NoGradScope no_grad;
   ClassifierMetrics metrics;
   metrics.classes = model.options().num_classes;
@@ -57,7 +56,6 @@ ClassifierMetrics evaluate_classifier(Classifier& model, Loader& loader, const D
     for (int64_t i = 0; i < batch->size(); ++i) add_row(metrics, logits.data<float>() + i * metrics.classes, labels[i]);
     if (progress) progress(metrics.count + metrics.skipped, loader.samples_per_epoch());
   }
-  model.set_training(was_training);
   GHOST_CHECK_AS(kData, metrics.count > 0, loader.data().root, ": no readable picture to evaluate");
   GHOST_CHECK_AS(kNonFinite, std::isfinite(metrics.loss),
                  "evaluation: the loss is not finite; the weights have diverged");

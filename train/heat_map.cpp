@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "kernels/yolo_maps.h"
 
 namespace ghost {
 namespace {
@@ -53,7 +54,7 @@ std::vector<float> objectness(const std::vector<Tensor>& maps, int64_t classes, 
   GHOST_CHECK(!maps.empty() && classes > 0, "a heat map of ", maps.size(), " maps and ", classes, " classes");
   std::vector<Level> levels;
   for (size_t i = 0; i < maps.size(); ++i) {
-    levels.push_back(read_level(maps[i], classes, 32.0 / static_cast<double>(1 << i)));
+    levels.push_back(read_level(maps[i], classes, static_cast<double>(yolo_stride(static_cast<int>(i)))));
     const int64_t scale = int64_t{1} << i;
     GHOST_CHECK(maps[i].dim(1) == scale * maps[0].dim(1) && maps[i].dim(2) == scale * maps[0].dim(2), "map ", i,
                 " of a heat map has ", maps[i].shape(), "; each map has twice the height and width of the one before");

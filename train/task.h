@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,13 +18,16 @@
 
 namespace ghost {
 
+struct NamedText {
+  std::string name, text;
+};
+
 struct Evaluation {
   std::vector<std::pair<std::string_view, double>> values;  // columns of metrics.csv
   double score = 0;                                         // the higher the better: says which weights are the best
   std::string text;                                         // for the epoch's line
   std::vector<std::string> details;                         // lines below it
-  std::vector<std::pair<std::string, std::string>>
-      plots;  // name and contents of the files that go with the best weights
+  std::function<std::vector<NamedText>()> plots;  // files that go with the best weights; drawn when they are asked for
 };
 
 class Task {
@@ -69,5 +73,24 @@ std::unique_ptr<Task> make_detect_task(const Config& config, const Device& devic
 
 // What to do about a loss that is not finite; `files` are the batch's pictures.
 std::string divergence_advice(const std::string& files);
+
+// Forward and backward of a task's present batch, in optimizer step `step`: what Task::add_batch promises of loss and
+// gradients. Returns the loss.
+double backward_batch(const Task& task, int64_t step, double share, const std::function<Variable()>& forward);
+
+// The files of a batch, a line each.
+template <class Sample>
+std::string listed_files(const std::vector<int64_t>& indices, const std::vector<Sample>& samples) {
+  std::string text;
+  for (const int64_t index : indices) text += "\n  " + samples[static_cast<size_t>(index)].path;
+  return text;
+}
+
+template <class Loader>
+std::vector<std::string> take_messages_of(Loader& training, Loader& validation) {
+  std::vector<std::string> messages = training.take_corrupt_messages();
+  for (std::string& message : validation.take_corrupt_messages()) messages.push_back(std::move(message));
+  return messages;
+}
 
 }  // namespace ghost

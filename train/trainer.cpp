@@ -190,7 +190,7 @@ void Trainer::save_best(const Evaluation& evaluation) {
   state_.best_metric = evaluation.score;
   state_.best_epoch = state_.epoch;
   save_weights(folder_.best_checkpoint(), task_.module(), task_.card());
-  for (const auto& [name, contents] : evaluation.plots) write_file_atomically(folder_.plot_file(name), contents);
+  for (const auto& [name, text] : evaluation.plots()) write_file_atomically(folder_.plot_file(name), text);
 }
 
 void Trainer::save_last() {

@@ -240,33 +240,35 @@ std::string task_of(const std::string& path) {
   return file.metadata().contains(kCard) ? card_of(file).task : "classify";
 }
 
-LoadedModel load_model(const std::string& path, const Device& device) {
-  LoadedModel loaded;
+namespace {
+
+template <class Model>
+Loaded<Model> load_as(const std::string& task, const std::string& path, const Device& device,
+                      std::unique_ptr<Model> (*make)(const ModelCard& card, uint64_t seed)) {
+  const auto who = [](bool detect) { return detect ? "a detector's" : "a classifier's"; };
+  Loaded<Model> loaded;
   loaded.path = resolve(path);
   const SafetensorsReader file(loaded.path);
   const std::string prefix = weights_prefix(file);
-  loaded.card = file.metadata().contains(kCard) ? card_of(file) : card_from_shapes(file, prefix);
-  GHOST_CHECK_AS(kWeights, loaded.card.task == "classify", loaded.path, ": these are a detector's weights (",
-                 loaded.card.model.name, "), a classifier's are needed");
-  loaded.model = make_model(loaded.card, 0);
+  const bool detect = task == "detect", has_card = file.metadata().contains(kCard);
+  loaded.card = has_card || detect ? card_of(file) : card_from_shapes(file, prefix);
+  GHOST_CHECK_AS(kWeights, loaded.card.task == task, loaded.path, ": these are ", who(!detect), " weights (",
+                 loaded.card.model.name, "), ", who(detect), " are needed");
+  loaded.model = make(loaded.card, 0);
   loaded.model->to(device);
   load_weights(*loaded.model, file, prefix, false);
   loaded.model->set_training(false);
   return loaded;
 }
 
+}  // namespace
+
+LoadedModel load_model(const std::string& path, const Device& device) {
+  return load_as<Classifier>("classify", path, device, make_model);
+}
+
 LoadedDetector load_detector(const std::string& path, const Device& device) {
-  LoadedDetector loaded;
-  loaded.path = resolve(path);
-  const SafetensorsReader file(loaded.path);
-  loaded.card = card_of(file);
-  GHOST_CHECK_AS(kWeights, loaded.card.task == "detect", loaded.path, ": these are a classifier's weights (",
-                 loaded.card.model.name, "), a detector's are needed");
-  loaded.model = make_detector(loaded.card, 0);
-  loaded.model->to(device);
-  load_weights(*loaded.model, file, weights_prefix(file), false);
-  loaded.model->set_training(false);
-  return loaded;
+  return load_as<Detector>("detect", path, device, make_detector);
 }
 
 }  // namespace ghost

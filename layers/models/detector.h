@@ -14,7 +14,6 @@ struct DetectorOptions {
   double width = 1.0;                    // of the backbone; MobileNets' alpha scales the neck too
   int64_t num_classes = 20;
   int64_t in_channels = 3;
-  int64_t anchors_per_level = 3;
   Flavour flavour = Flavour::kTorch;
   uint64_t seed = 0;
 };

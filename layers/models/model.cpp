@@ -28,12 +28,6 @@ constexpr Entry kModels[] = {
     {"mobilenetv3", make<MobileNet>},
 };
 
-std::string list_of_names() {
-  std::string text;
-  for (const Entry& entry : kModels) text += (text.empty() ? "" : ", ") + std::string(entry.name);
-  return text;
-}
-
 }  // namespace
 
 std::string_view name_of(Flavour flavour) { return flavour == Flavour::kTorch ? "torch" : "keras"; }
@@ -70,7 +64,7 @@ void check_images(const Module& model, const Variable& images, int64_t in_channe
 std::unique_ptr<Classifier> make_model(const ModelOptions& options) {
   const auto* const entry = std::find_if(std::begin(kModels), std::end(kModels),
                                          [&](const Entry& candidate) { return options.name == candidate.name; });
-  GHOST_CHECK(entry != std::end(kModels), "unknown model '", options.name, "'; there is ", list_of_names());
+  GHOST_CHECK(entry != std::end(kModels), "unknown model '", options.name, "'; there is ", joined(model_names()));
   std::unique_ptr<Classifier> model = entry->make(options);
   initialise(*model, options.flavour == Flavour::kTorch ? Initialiser::kKaimingFanOut : Initialiser::kNormal002,
              options.seed);
@@ -83,7 +77,7 @@ std::unique_ptr<Backbone> make_backbone(const std::string& name, const BackboneO
   if (name == "mobilenetv1") return std::make_unique<MobileNetV1Backbone>(options);
   if (name == "mobilenetv2") return std::make_unique<InvertedResidualBackbone>(2, options);
   if (name == "mobilenetv3") return std::make_unique<InvertedResidualBackbone>(3, options);
-  GHOST_FAIL(kUsage, "unknown backbone '", name, "'; there is ", list_of_names());
+  GHOST_FAIL(kUsage, "unknown backbone '", name, "'; there is ", joined(model_names()));
 }
 
 std::vector<std::string> model_names() {
@@ -93,14 +87,7 @@ std::vector<std::string> model_names() {
 }
 
 std::vector<LayerRecord> trace_layers(Classifier& model, int64_t size) {
-  const NoGradScope no_grad;
-  const LayerTrace trace;
-  const bool was_training = model.training();
-  model.set_training(false);
-  const TensorOptions like = model.parameters().front().variable.value().options();
-  model.forward(Variable(Tensor::zeros({1, size, size, model.options().in_channels}, like)));
-  model.set_training(was_training);
-  return trace.records();
+  return trace_layers(model, size, model.options().in_channels, [&](const Variable& images) { model.forward(images); });
 }
 
 int64_t make_divisible(double value, int64_t divisor) {

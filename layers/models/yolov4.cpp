@@ -5,6 +5,7 @@
 #include "kernels/ghost_concat.h"
 #include "kernels/pyramid_pool.h"
 #include "kernels/upsample.h"
+#include "kernels/yolo_maps.h"
 #include "layers/initialise.h"
 #include "layers/layer_scope.h"
 
@@ -62,33 +63,38 @@ void YoloHead::set_objectness_bias(int64_t outputs_per_anchor, double bias) {
   for (int64_t i = 4; i < biases.numel(); i += outputs_per_anchor) biases.data<float>()[i] = static_cast<float>(bias);
 }
 
-Yolov4::Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, double neck_width)
-    : Yolov4(options, std::move(backbone),
-             Widths{static_cast<int64_t>(128 * neck_width), static_cast<int64_t>(256 * neck_width),
-                    static_cast<int64_t>(512 * neck_width), static_cast<int64_t>(1024 * neck_width)}) {}
+Yolov4::Plan Yolov4::plan_of(const DetectorOptions& options, double neck_width) {
+  const auto width = [&](int channels) { return static_cast<int64_t>(channels * neck_width); };
+  return {.p3 = width(128),
+          .p4 = width(256),
+          .p5 = width(512),
+          .p6 = width(1024),
+          .outputs = kYoloAnchors * (kOutputsPerBox + options.num_classes),
+          .flavour = numbers_of(options.flavour)};
+}
 
-Yolov4::Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, const Widths& w)
+Yolov4::Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, double neck_width)
+    : Yolov4(options, std::move(backbone), plan_of(options, neck_width)) {}
+
+Yolov4::Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, const Plan& p)
     : options_(options),
-      widths_(w),
+      plan_(p),
       backbone_(std::move(backbone)),
-      conv1_(backbone_->channels()[2], w.p5, w.p6, 3, numbers_of(options.flavour)),
-      conv2_(4 * w.p5, w.p5, w.p6, 3, numbers_of(options.flavour)),
-      upsample1_("conv", "bn", pointwise(w.p5, w.p4), numbers_of(options.flavour).norm),
-      conv_for_p4_("conv", "bn", pointwise(backbone_->channels()[1], w.p4), numbers_of(options.flavour).norm),
-      five1_(2 * w.p4, w.p4, 2 * w.p4, 5, numbers_of(options.flavour)),
-      upsample2_("conv", "bn", pointwise(w.p4, w.p3), numbers_of(options.flavour).norm),
-      conv_for_p3_("conv", "bn", pointwise(backbone_->channels()[0], w.p3), numbers_of(options.flavour).norm),
-      five2_(2 * w.p3, w.p3, 2 * w.p3, 5, numbers_of(options.flavour)),
-      head3_(w.p3, w.p4, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
-             numbers_of(options.flavour)),
-      down1_(w.p3, w.p4, 2, numbers_of(options.flavour)),
-      five3_(2 * w.p4, w.p4, 2 * w.p4, 5, numbers_of(options.flavour)),
-      head2_(w.p4, w.p5, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
-             numbers_of(options.flavour)),
-      down2_(w.p4, w.p5, 2, numbers_of(options.flavour)),
-      five4_(2 * w.p5, w.p5, 2 * w.p5, 5, numbers_of(options.flavour)),
-      head1_(w.p5, w.p6, options.anchors_per_level * (kOutputsPerBox + options.num_classes),
-             numbers_of(options.flavour)) {
+      conv1_(backbone_->channels()[2], p.p5, p.p6, 3, p.flavour),
+      conv2_(4 * p.p5, p.p5, p.p6, 3, p.flavour),
+      upsample1_("conv", "bn", pointwise(p.p5, p.p4), p.flavour.norm),
+      conv_for_p4_("conv", "bn", pointwise(backbone_->channels()[1], p.p4), p.flavour.norm),
+      five1_(2 * p.p4, p.p4, 2 * p.p4, 5, p.flavour),
+      upsample2_("conv", "bn", pointwise(p.p4, p.p3), p.flavour.norm),
+      conv_for_p3_("conv", "bn", pointwise(backbone_->channels()[0], p.p3), p.flavour.norm),
+      five2_(2 * p.p3, p.p3, 2 * p.p3, 5, p.flavour),
+      head3_(p.p3, p.p4, p.outputs, p.flavour),
+      down1_(p.p3, p.p4, 2, p.flavour),
+      five3_(2 * p.p4, p.p4, 2 * p.p4, 5, p.flavour),
+      head2_(p.p4, p.p5, p.outputs, p.flavour),
+      down2_(p.p4, p.p5, 2, p.flavour),
+      five4_(2 * p.p5, p.p5, 2 * p.p5, 5, p.flavour),
+      head1_(p.p5, p.p6, p.outputs, p.flavour) {
   register_child("backbone.model", *backbone_);
   register_child("conv1", conv1_);
   register_child("conv2", conv2_);
@@ -126,7 +132,7 @@ std::vector<Variable> Yolov4::forward(const Variable& images) {
               "and wide, got ",
               images.dim(1), "x", images.dim(2));
   const std::vector<Feature> taps = backbone_->features(images);
-  const int64_t c3 = widths_.p3, c4 = widths_.p4, c5 = widths_.p5;
+  const int64_t c3 = plan_.p3, c4 = plan_.p4, c5 = plan_.p5;
 
   const Feature narrow5 = conv1_.forward(taps[2]);
   const FeatureBuffer down5 = pair_buffer(narrow5, 1, c5);  // [down2, p5]
@@ -158,11 +164,7 @@ std::vector<Variable> Yolov4::forward(const Variable& images) {
 std::unique_ptr<Detector> make_detector(const DetectorOptions& options) {
   const std::vector<std::string> names = detector_names();
   GHOST_CHECK(std::find(names.begin(), names.end(), options.name) != names.end(), "unknown detector '", options.name,
-              "'; there is ", [&] {
-                std::string text;
-                for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-                return text;
-              }());
+              "'; there is ", joined(names));
   GHOST_CHECK(options.num_classes >= 1, "detector: num_classes ", options.num_classes, " must be at least 1");
   const std::string backbone = options.name.substr(0, options.name.find("-yolov4"));
   const double neck_width = backbone == "ghostnet" ? 1.0 : options.width;
@@ -179,14 +181,8 @@ std::vector<std::string> detector_names() {
 }
 
 std::vector<LayerRecord> trace_layers(Detector& detector, int64_t size) {
-  const NoGradScope no_grad;
-  const LayerTrace trace;
-  const bool was_training = detector.training();
-  detector.set_training(false);
-  const TensorOptions like = detector.parameters().front().variable.value().options();
-  detector.forward(Variable(Tensor::zeros({1, size, size, detector.options().in_channels}, like)));
-  detector.set_training(was_training);
-  return trace.records();
+  return trace_layers(detector, size, detector.options().in_channels,
+                      [&](const Variable& images) { detector.forward(images); });
 }
 
 }  // namespace ghost

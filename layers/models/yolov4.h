@@ -47,14 +47,18 @@ class Yolov4 : public Detector {
   void initialise();
 
  private:
-  struct Widths {
-    int64_t p3, p4, p5, p6;  // 128, 256, 512 and 1024 times the width, cut. conv1, conv2 and the heads widen to
-                             // the next level's width, the others to twice their own: 665 and 664 at a width of 1.3
+  // Channels of the neck: 128, 256, 512 and 1024 times its width, cut. conv1, conv2 and the heads widen to the next
+  // level's width, the others to twice their own: 665 and 664 at a width of 1.3.
+  struct Plan {
+    int64_t p3, p4, p5, p6;
+    int64_t outputs;  // channels of a map
+    FlavourNumbers flavour;
   };
-  Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, const Widths& widths);
+  static Plan plan_of(const DetectorOptions& options, double neck_width);
+  Yolov4(const DetectorOptions& options, std::unique_ptr<Backbone> backbone, const Plan& plan);
 
   DetectorOptions options_;
-  Widths widths_;
+  Plan plan_;
   std::unique_ptr<Backbone> backbone_;
   ConvChain conv1_, conv2_;
   ConvBatchNorm upsample1_, conv_for_p4_;

@@ -15,19 +15,19 @@ namespace {
 using testing::HasSubstr;
 
 // Nine groups of sizes, far apart, each within 4 %.
-std::vector<AnchorSize> groups(const std::vector<AnchorSize>& centres, int each) {
+std::vector<Anchor> groups(const std::vector<Anchor>& centres, int each) {
   Rng rng(3, 1);
-  std::vector<AnchorSize> sizes;
+  std::vector<Anchor> sizes;
   for (int i = 0; i < each; ++i)
-    for (const AnchorSize& centre : centres)
+    for (const Anchor& centre : centres)
       sizes.push_back({centre[0] * rng.uniform(0.96F, 1.04F), centre[1] * rng.uniform(0.96F, 1.04F)});
   return sizes;
 }
-const std::vector<AnchorSize> kCentres{{10, 12},  {14, 45},   {50, 16},   {40, 50},  {120, 40},
-                                       {45, 130}, {100, 110}, {250, 120}, {300, 380}};
+const std::vector<Anchor> kCentres{{10, 12},  {14, 45},   {50, 16},   {40, 50},  {120, 40},
+                                   {45, 130}, {100, 110}, {250, 120}, {300, 380}};
 
 TEST(Anchors, FindsGroups) {
-  const std::vector<AnchorSize> sizes = groups(kCentres, 301);
+  const std::vector<Anchor> sizes = groups(kCentres, 301);
   AnchorOptions options;
   options.before = {{100, 100}};
   const AnchorResult result = cluster_anchors(sizes, options);
@@ -39,14 +39,14 @@ TEST(Anchors, FindsGroups) {
   }
   // Written out: of each box the best overlap.
   double before = 0, after = 0;
-  for (const AnchorSize& s : sizes) {
-    const auto overlap = [&](const AnchorSize& a) {
+  for (const Anchor& s : sizes) {
+    const auto overlap = [&](const Anchor& a) {
       const double shared = std::fmin(a[0], s[0]) * std::fmin(a[1], s[1]);
       return shared / (a[0] * a[1] + s[0] * s[1] - shared);
     };
     before += overlap({100, 100});
     double best = 0;
-    for (const AnchorSize& a : result.anchors) best = std::fmax(best, overlap(a));
+    for (const Anchor& a : result.anchors) best = std::fmax(best, overlap(a));
     after += best;
   }
   EXPECT_NEAR(result.before, before / 2709, 1e-12);
@@ -56,7 +56,7 @@ TEST(Anchors, FindsGroups) {
 
 TEST(Anchors, SameForSameSeedAndAnyThreads) {
   Rng rng(9, 9);
-  std::vector<AnchorSize> sizes;
+  std::vector<Anchor> sizes;
   for (int i = 0; i < 4201; ++i) sizes.push_back({rng.uniform(2, 400), rng.uniform(2, 400)});
   AnchorOptions options;
   options.seed = 5;
@@ -81,9 +81,9 @@ TEST(Anchors, SizesInTheInput) {
   set.samples[0].boxes = {
       {{0, 0, 80, 20}, 0, false, false, 0}, {{0, 0, 8, 2}, 0, true, false, 0}, {{0, 0, 8, 2}, 0, false, true, 0}};
   AnchorOptions options;
-  EXPECT_EQ(box_sizes_in_input(set, options), (std::vector<AnchorSize>{{40, 10}}));
+  EXPECT_EQ(box_sizes_in_input(set, options), (std::vector<Anchor>{{40, 10}}));
   options.keep_ratio = false;
-  EXPECT_EQ(box_sizes_in_input(set, options), (std::vector<AnchorSize>{{40, 40}}));
+  EXPECT_EQ(box_sizes_in_input(set, options), (std::vector<Anchor>{{40, 40}}));
   options.count = 1;
   EXPECT_EQ(cluster_anchors(set, options).after, 1);
   options.count = 2;
