@@ -57,7 +57,9 @@ TrainingState load_checkpoint(const std::string& path, const CheckpointParts& pa
   const SafetensorsReader file(path);
   TrainingState state;
   try {
-    const Json json = Json::parse(text_of(file, kState));
+    Json json = Json::parse(text_of(file, kState));
+    // Before there were detectors the loss stood alone.
+    if (json.contains("loss_sum")) json["sums"] = {json.at("loss_sum")};
     for_each_member(state, [&](const char* name, auto& value) { json.at(name).get_to(value); });
   } catch (const Json::exception& error) {
     GHOST_FAIL(kWeights, path, ": its training state is damaged (", error.what(), ")");

@@ -139,6 +139,25 @@ TEST_F(Checkpoints, EverythingComesBack) {
   EXPECT_EQ(read_checkpoint_header(path_).config_yaml, "train: {epochs: 5}\n");
 }
 
+// Version 0.1.0 before detectors: one sum, the loss's.
+TEST_F(Checkpoints, AnEarlierOneGoesOn) {
+  Parts saved(1), loaded(2);
+  save_checkpoint(path_, saved.parts(), {.step = 9, .sums = {0.5}}, small_card(), "");
+  std::vector<NamedTensor> tensors;
+  std::map<std::string, std::string> metadata;
+  {
+    const SafetensorsReader file(path_);
+    for (const std::string& name : file.names()) tensors.push_back({name, file.read(name)});
+    metadata = file.metadata();
+  }
+  std::string& state = metadata.at("ghosttrain.state");
+  const std::string now = "\"sums\":[0.5]";
+  ASSERT_THAT(state, HasSubstr(now));
+  state.replace(state.find(now), now.size(), "\"loss_sum\":0.5");
+  write_safetensors(path_, tensors, metadata);
+  EXPECT_EQ(load_checkpoint(path_, loaded.parts()).sums, std::vector<double>{0.5});
+}
+
 TEST_F(Checkpoints, DamageChangesNothing) {
   Parts saved(1), loaded(2);
   save_checkpoint(path_, saved.parts(), {}, small_card(), "");
