@@ -227,6 +227,8 @@ TEST(Letterbox, ThereAndBack) {
       const Letterbox place = letterbox_place(w, h, 416, 416, keep);
       const Box box{0.25, 0.5, w - 0.5, h - 0.125}, there = place.to_input(box), back = place.to_picture(there);
       EXPECT_NEAR(back.left, box.left, 1e-9);
+      EXPECT_NEAR(back.top, box.top, 1e-9);
+      EXPECT_NEAR(back.right, box.right, 1e-9);
       EXPECT_NEAR(back.bottom, box.bottom, 1e-9);
       EXPECT_GE(there.left, 0);
       EXPECT_LE(there.bottom, 416);
