@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kBatch = 3, kHeight = 96, kWidth = 64, kEvery = 29;
+constexpr int64_t kBatch = 2, kHeight = 64, kWidth = 224, kEvery = 37;
 constexpr SgdOptions kSgd{.learning_rate = 0.01, .momentum = 0.9, .nesterov = true};
 
 json golden_of(const std::string& name) {
