@@ -14,8 +14,8 @@ Feature upsample2x(const Feature& x, const FeatureSlot* slot) {
   GHOST_DISPATCH(z.device(), upsample2x_forward(z, out));
   Epilogue epilogue = x.epilogue;
   if (slot && epilogue.scale.defined()) {
-    slot->scale.copy_from(epilogue.scale);
-    slot->shift.copy_from(epilogue.shift);
+    if (slot->scale.raw_data() != epilogue.scale.raw_data()) slot->scale.copy_from(epilogue.scale);
+    if (slot->shift.raw_data() != epilogue.shift.raw_data()) slot->shift.copy_from(epilogue.shift);
     epilogue.scale = slot->scale;
     epilogue.shift = slot->shift;
   }

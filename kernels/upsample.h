@@ -9,7 +9,7 @@
 namespace ghost {
 
 // {n, h, w, c} -> {n, 2h, 2w, c}; x carries no gate. slot: where to write, with x's scale and shift, or nullptr for new
-// memory.
+// memory. Where x has them in the slot already, nothing is copied.
 Feature upsample2x(const Feature& x, const FeatureSlot* slot = nullptr);
 
 // Any pitches.

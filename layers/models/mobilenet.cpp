@@ -10,7 +10,7 @@ namespace ghost {
 namespace {
 
 constexpr int64_t kDivisor = 8;
-constexpr int64_t kHiddenV3 = 1280;
+constexpr double kHiddenV3 = 1280;
 
 // t: expansion; c: channels; n: repeats; s: stride of the first.
 struct RowV2 {
@@ -34,6 +34,13 @@ constexpr RowV3 kRowsV3[] = {{3, 1, 16, false, false, 1},  {3, 4, 24, false, fal
                              {3, 2.3, 80, false, true, 1}, {3, 6, 112, true, true, 1},   {3, 6, 112, true, true, 1},
                              {5, 6, 160, true, true, 2},   {5, 6, 160, true, true, 1},   {5, 6, 160, true, true, 1}};
 constexpr size_t kTapsV3[] = {5, 11, 14};  // 40, 112, 160
+
+// Keras' MobileNetV2, and V3's stem, move their running statistics ten times slower than its other networks.
+FlavourNumbers slow_numbers(Flavour flavour) {
+  FlavourNumbers numbers = numbers_of(flavour);
+  if (flavour == Flavour::kKeras) numbers.norm.momentum = 0.001;
+  return numbers;
+}
 
 std::unique_ptr<ConvBatchNorm> stem(int64_t in_channels, int64_t channels, Activation activation,
                                     const FlavourNumbers& numbers) {
@@ -83,39 +90,40 @@ std::vector<Feature> MobileNetV1Backbone::features(const Variable& images) {
   return taps;
 }
 
-InvertedResidual::InvertedResidual(const InvertedResidualOptions& o, Flavour flavour)
+InvertedResidual::InvertedResidual(const InvertedResidualOptions& o, Flavour flavour, const FlavourNumbers& numbers)
     : residual_(o.stride == 1 && o.in_channels == o.out_channels),
       gate_first_(flavour == Flavour::kTorch && o.hidden_channels != o.in_channels),
       activation_(o.activation) {
-  const FlavourNumbers numbers = numbers_of(flavour);
-  int at = 0;  // place in the Sequential
-  const auto conv = [&](const Conv2dLayerOptions& options) {
-    auto module = std::make_unique<ConvBatchNorm>(str("conv.", at), str("conv.", at + 1), options, numbers.norm);
+  const bool expands = o.hidden_channels != o.in_channels;
+  const auto conv = [&](const std::string& conv_name, const std::string& norm_name, const Conv2dLayerOptions& options) {
+    auto module = std::make_unique<ConvBatchNorm>(conv_name, norm_name, options, numbers.norm);
     register_child("", *module);
-    at += 2;
     return module;
   };
-  if (o.hidden_channels != o.in_channels) {
-    expand_ = conv({.in_channels = o.in_channels, .out_channels = o.hidden_channels, .activation = o.activation});
-    ++at;  // the activation
-  }
-  const bool gate_before = o.squeeze_excite && gate_first_;
-  depthwise_ = conv({.in_channels = o.hidden_channels,
-                     .out_channels = o.hidden_channels,
-                     .kernel_size = o.kernel_size,
-                     .stride = o.stride,
-                     .groups = static_cast<int>(o.hidden_channels),
-                     .padding = numbers.padding,
-                     .activation = gate_before ? Activation::kNone : o.activation});
-  if (o.version3 && o.hidden_channels == o.in_channels) ++at;  // activation, then squeeze-excite
+  // With an activation. v2 has a Sequential for convolution, batch norm and activation; in v3 all lie in one.
+  const auto active = [&](int place, const Conv2dLayerOptions& options) {
+    return o.version3 ? conv(str("conv.", 3 * place), str("conv.", 3 * place + 1), options)
+                      : conv(str("conv.", place, ".0"), str("conv.", place, ".1"), options);
+  };
+  if (expands)
+    expand_ = active(0, {.in_channels = o.in_channels, .out_channels = o.hidden_channels, .activation = o.activation});
+  depthwise_ =
+      active(expands ? 1 : 0, {.in_channels = o.hidden_channels,
+                               .out_channels = o.hidden_channels,
+                               .kernel_size = o.kernel_size,
+                               .stride = o.stride,
+                               .groups = static_cast<int>(o.hidden_channels),
+                               .padding = numbers.padding,
+                               .activation = o.squeeze_excite && gate_first_ ? Activation::kNone : o.activation});
   if (o.squeeze_excite) {
     const int64_t reduced = make_divisible(static_cast<double>(o.hidden_channels) / 4, kDivisor);
     se_ = std::make_unique<SqueezeExcite>(o.hidden_channels, reduced, Activation::kHardSigmoid, "fc.0", "fc.2");
-    register_child(str("conv.", at), *se_);
+    register_child(expands ? "conv.5" : "conv.3", *se_);
   }
-  if (o.version3) ++at;                                         // squeeze-excite or nothing
-  if (!o.version3 || o.hidden_channels != o.in_channels) ++at;  // the activation
-  project_ = conv({.in_channels = o.hidden_channels, .out_channels = o.out_channels});
+  // v3 keeps a place for squeeze-excite and for the activation, whichever comes first.
+  const int place = o.version3 ? (expands ? 7 : 4) : (expands ? 2 : 1);
+  project_ = conv(str("conv.", place), str("conv.", place + 1),
+                  {.in_channels = o.hidden_channels, .out_channels = o.out_channels});
 }
 
 Feature InvertedResidual::forward(const Feature& x) {
@@ -131,16 +139,17 @@ Feature InvertedResidual::forward(const Feature& x) {
 }
 
 InvertedResidualBackbone::InvertedResidualBackbone(int version, const BackboneOptions& options) : version_(version) {
-  const FlavourNumbers numbers = numbers_of(options.flavour);
+  const FlavourNumbers numbers = version == 2 ? slow_numbers(options.flavour) : numbers_of(options.flavour);
   const auto scaled = [&](int64_t channels) {
     return make_divisible(static_cast<double>(channels) * options.width, kDivisor);
   };
   int64_t channels = version == 2 ? scaled(32) : 16;
-  stem_ = stem(options.in_channels, channels, version == 2 ? Activation::kRelu6 : Activation::kHardSwish, numbers);
+  stem_ = stem(options.in_channels, channels, version == 2 ? Activation::kRelu6 : Activation::kHardSwish,
+               slow_numbers(options.flavour));
   register_child("features.0", *stem_);
   const auto add = [&](InvertedResidualOptions block) {
     block.in_channels = channels;
-    blocks_.push_back(std::make_unique<InvertedResidual>(block, options.flavour));
+    blocks_.push_back(std::make_unique<InvertedResidual>(block, options.flavour, numbers));
     register_child(str("features.", blocks_.size()), *blocks_.back());
     channels = block.out_channels;
     if (taps_.size() < 3 && blocks_.size() - 1 == (version_ == 2 ? kTapsV2 : kTapsV3)[taps_.size()]) {
@@ -177,7 +186,8 @@ std::vector<Feature> InvertedResidualBackbone::features(const Variable& images) 
 MobileNet::MobileNet(const ModelOptions& options)
     : Classifier(options),
       backbone_(make_backbone(options.name, {options.width, options.in_channels, options.flavour})) {
-  const FlavourNumbers numbers = numbers_of(options.flavour);
+  const bool version2 = options.name == "mobilenetv2";
+  const FlavourNumbers numbers = version2 ? slow_numbers(options.flavour) : numbers_of(options.flavour);
   register_child("", *backbone_);
   int64_t channels = backbone_->channels().back();
   const auto last = [&](const std::string& name, int64_t out, Activation activation) {
@@ -188,15 +198,16 @@ MobileNet::MobileNet(const ModelOptions& options)
     channels = out;
   };
   std::string head = "fc";
-  if (options.name == "mobilenetv2") {
+  if (version2) {
     last("features.18", std::max<int64_t>(1280, make_divisible(1280 * options.width, kDivisor)), Activation::kRelu6);
     head = "classifier.1";
   } else if (options.name == "mobilenetv3") {
-    last("conv", make_divisible(960 * options.width, kDivisor), Activation::kHardSwish);
+    last("conv", 6 * channels, Activation::kHardSwish);  // as wide as the last block's inside
+    const int64_t hidden = make_divisible(kHiddenV3 * std::max(1.0, options.width), kDivisor);
     hidden_ = std::make_unique<Conv2d>(Conv2dLayerOptions{
-        .in_channels = channels, .out_channels = kHiddenV3, .bias = true, .activation = Activation::kHardSwish});
+        .in_channels = channels, .out_channels = hidden, .bias = true, .activation = Activation::kHardSwish});
     register_child("classifier.0", *hidden_);
-    channels = kHiddenV3;
+    channels = hidden;
     head = "classifier.3";
   }
   classifier_ = std::make_unique<Linear>(channels, options.num_classes);

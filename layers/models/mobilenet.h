@@ -38,7 +38,7 @@ struct InvertedResidualOptions {
 // blocks that do not expand.
 class InvertedResidual : public Module {
  public:
-  InvertedResidual(const InvertedResidualOptions& options, Flavour flavour);
+  InvertedResidual(const InvertedResidualOptions& options, Flavour flavour, const FlavourNumbers& numbers);
   std::string kind() const override { return "inverted residual"; }
   Feature forward(const Feature& x);
 

@@ -26,6 +26,13 @@ FeatureBuffer pair_buffer(const Feature& like, int64_t scale_up, int64_t channel
   return {{shape[0], shape[1] * scale_up, shape[2] * scale_up, 2 * channels}, like.raw.value().options()};
 }
 
+// New memory for a map of x's size, with scale and shift in `enlarged`: where its enlargement will lie.
+FeatureSlot before_enlarging(const Feature& x, const FeatureSlot& enlarged) {
+  const Shape& shape = x.shape();
+  return {Tensor({shape[0], shape[1], shape[2], enlarged.z.channels()}, x.raw.value().options()), enlarged.scale,
+          enlarged.shift};
+}
+
 }  // namespace
 
 ConvChain::ConvChain(int64_t in_channels, int64_t narrow, int64_t wide, int count, const FlavourNumbers& flavour) {
@@ -139,17 +146,19 @@ std::vector<Variable> Yolov4::forward(const Variable& images) {
   const FeatureSlot p5_slot = down5.slot(c5, c5);
   const Feature p5 = conv2_.forward(pyramid_pool(narrow5, {13, 9, 5}), &p5_slot);
 
-  const Feature lateral5 = upsample1_.forward(p5);
-  const FeatureBuffer up4 = pair_buffer(lateral5, 2, c4);  // [conv_for_P4, p5 enlarged]
+  const FeatureBuffer up4 = pair_buffer(p5, 2, c4);  // [conv_for_P4, p5 enlarged]
   const FeatureSlot up4_first = up4.slot(0, c4), up4_second = up4.slot(c4, c4);
+  const FeatureSlot small5 = before_enlarging(p5, up4_second);
+  const Feature lateral5 = upsample1_.forward(p5, &small5);
   const Feature own4 = conv_for_p4_.forward(taps[1], &up4_first);
   const FeatureBuffer down4 = pair_buffer(own4, 1, c4);  // [down1, p4]
   const FeatureSlot p4_slot = down4.slot(c4, c4);
   const Feature p4 = five1_.forward(up4.join({own4, upsample2x(lateral5, &up4_second)}), &p4_slot);
 
-  const Feature lateral4 = upsample2_.forward(p4);
-  const FeatureBuffer up3 = pair_buffer(lateral4, 2, c3);  // [conv_for_P3, p4 enlarged]
+  const FeatureBuffer up3 = pair_buffer(p4, 2, c3);  // [conv_for_P3, p4 enlarged]
   const FeatureSlot up3_first = up3.slot(0, c3), up3_second = up3.slot(c3, c3);
+  const FeatureSlot small4 = before_enlarging(p4, up3_second);
+  const Feature lateral4 = upsample2_.forward(p4, &small4);
   const Feature own3 = conv_for_p3_.forward(taps[0], &up3_first);
   const Feature p3 = five2_.forward(up3.join({own3, upsample2x(lateral4, &up3_second)}));
   const Variable out3 = head3_.forward(p3);
