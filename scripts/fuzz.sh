@@ -20,5 +20,5 @@ for target in "${targets[@]}"; do
   echo "fuzz: $target, $seconds s"
   "build/fuzz/${target}_fuzz" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -dict="tests/fuzz/dictionaries/$target.dict" -artifact_prefix="build/fuzz/$target-" \
-    "build/fuzz/found/$target" "tests/fuzz/corpus/$target" 2>&1 | tail -n 25
+    "build/fuzz/found/$target" "tests/fuzz/corpus/$target" 2>&1 | tail -n 60
 done
