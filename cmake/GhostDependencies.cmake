@@ -1,7 +1,9 @@
 # What the project takes from the system. docs: design of each choice in ARCHITECTURE.md, "Libraries".
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+if(NOT GHOST_FUZZ)  # clang has its own OpenMP, which need not be there
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+endif()
 find_package(dnnl CONFIG REQUIRED)
 find_package(hwy CONFIG REQUIRED)
 find_package(Stb REQUIRED)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test: scripts/test.sh [PRESET] [CTEST OPTION ...], default cpu-release; asan
-# and tsan run the same tests under the sanitizers.
+# and tsan run the same tests under the sanitizers, fuzz runs the label readers' fuzz targets.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=${1:-cpu-release}

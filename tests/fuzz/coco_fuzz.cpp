@@ -1,0 +1,6 @@
+#include "label_checks.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  ghost::check_coco({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
