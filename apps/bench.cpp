@@ -16,16 +16,16 @@ namespace {
 struct Options {
   std::string model = "ghostnet", mode = "train";
   double width = 1.0;
-  int64_t batch_size = 32, size = 224, steps = 10;
+  int64_t batch_size = 0, size = 0, steps = 10;
   bool json = false;
   DeviceOptions device;
 };
 
 void print(const BenchOptions& options, const BenchResult& result) {
   Log log;
-  log.line(fmt::format("{} width {}, {} at {}x{}, batch {}, float32, {} threads on {}", options.model.name,
-                       options.model.width, options.training ? "training" : "inference", options.size, options.size,
-                       options.batch_size, compute_threads(), options.device.name()));
+  log.line(fmt::format("{} width {}, {} at {}x{}, batch {}, float32, {} threads on {}", options.model, options.width,
+                       options.training ? "training" : "inference", options.size, options.size, options.batch_size,
+                       compute_threads(), options.device.name()));
   log.line(fmt::format("{:.1f} images/s   {:.1f} ms a step (fastest {:.1f}, slowest {:.1f}, {} steps)",
                        result.images_per_second, result.median_ms, result.fastest_ms, result.slowest_ms,
                        options.steps));
@@ -46,8 +46,8 @@ void print(const BenchOptions& options, const BenchResult& result) {
 }
 
 nlohmann::json to_json(const BenchOptions& options, const BenchResult& result) {
-  nlohmann::json json = {{"model", options.model.name},
-                         {"width", options.model.width},
+  nlohmann::json json = {{"model", options.model},
+                         {"width", options.width},
                          {"training", options.training},
                          {"batch_size", options.batch_size},
                          {"size", options.size},
@@ -74,9 +74,11 @@ nlohmann::json to_json(const BenchOptions& options, const BenchResult& result) {
 int run(const Options& options) {
   BenchOptions bench;
   bench.device = apply(options.device);
-  bench.model = {.name = options.model, .width = options.width};
-  bench.batch_size = options.batch_size;
-  bench.size = options.size;
+  const bool detects = options.model.ends_with("-yolov4");
+  bench.model = options.model;
+  bench.width = options.width;
+  bench.batch_size = options.batch_size ? options.batch_size : detects ? 4 : 32;
+  bench.size = options.size ? options.size : detects ? 416 : 224;
   bench.steps = options.steps;
   bench.training = options.mode == "train";
   const BenchResult result = run_bench(bench);
@@ -93,17 +95,15 @@ void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* verb =
       app.add_subcommand("bench", "Measures training and inference on random pictures: ghosttrain bench [MODEL]");
-  verb->add_option("model", options->model, "a model's name")->capture_default_str();
+  verb->add_option("model", options->model, "a classifier's or a detector's name")->capture_default_str();
   verb->add_option("--mode", options->mode, "train or infer")
       ->check(CLI::IsMember({"train", "infer"}))
       ->capture_default_str();
   verb->add_option("--width", options->width, "channel multiplier")->capture_default_str();
-  verb->add_option("--batch-size", options->batch_size, "pictures a step")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
-  verb->add_option("--size", options->size, "height and width of the pictures")
-      ->check(CLI::Range(32, 2048))
-      ->capture_default_str();
+  verb->add_option("--batch-size", options->batch_size, "pictures a step; 32, for detectors 4")
+      ->check(CLI::Range(1, 4096));
+  verb->add_option("--size", options->size, "height and width of the pictures; 224, for detectors 416")
+      ->check(CLI::Range(32, 2048));
   verb->add_option("--steps", options->steps, "timed steps, after three others")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();

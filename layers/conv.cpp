@@ -48,7 +48,7 @@ int64_t Conv2d::macs(const Shape& output) const {
 Feature Conv2d::forward(const Feature& x) {
   return in_module(*this, [&] {
     Feature y = conv2d(x, weight_, bias_, op_options(), options_.activation);
-    layer_done(*this, y, macs(y.shape()));
+    layer_done(*this, x.shape(), y, macs(y.shape()));
     return y;
   });
 }
@@ -87,7 +87,7 @@ Feature ConvBatchNorm::forward(const Feature& x, const FeatureSlot* slot) {
   return in_module(*this, [&] {
     Feature y = conv2d_batch_norm(x, conv_.weight(), norm_.op_state(), conv_.op_options(), norm_.op_options(),
                                   conv_.options().activation, slot);
-    layer_done(*this, y, conv_.macs(y.shape()));
+    layer_done(*this, x.shape(), y, conv_.macs(y.shape()));
     return y;
   });
 }
@@ -107,7 +107,7 @@ Linear::Linear(int64_t in_features, int64_t out_features)
 Variable Linear::forward(const Feature& x) {
   return in_module(*this, [&] {
     Variable y = linear(x, weight_, bias_);
-    layer_done(*this, y, y.value().numel() * weight_.dim(1));
+    layer_done(*this, x.shape(), y, y.value().numel() * weight_.dim(1));
     return y;
   });
 }

@@ -81,11 +81,11 @@ void require_finite(const Tensor& tensor, const std::string& what) {
   require_finite_elements<float>(host.to(DType::kFloat32), what);
 }
 
-void layer_done(const Module& module, const Feature& output, int64_t macs) {
+void layer_done(const Module& module, const Shape& input, const Feature& output, int64_t macs) {
   if (active_trace) {
     const int64_t images = std::max<int64_t>(output.shape()[0], 1);
     active_trace->records_.push_back(
-        {ModulePath::current(), module.kind(), output.shape(), module.parameter_count(), macs / images});
+        {ModulePath::current(), module.kind(), input, output.shape(), module.parameter_count(), macs / images});
   }
   if (finite_check) require_finite_feature(output, module.kind());
 }

@@ -15,7 +15,7 @@ namespace ghost {
 struct LayerRecord {
   std::string name;  // the module's path: "blocks.4.0.ghost2.primary_conv"
   std::string kind;
-  Shape output;
+  Shape input, output;
   int64_t parameters = 0;
   // Multiply-accumulates for one image. As in the GhostNet paper: convolutions, the two of squeeze-excite and linear
   // layers count; batch norm, activations, pooling, additions and biases do not.
@@ -32,7 +32,7 @@ class LayerTrace {
   const std::vector<LayerRecord>& records() const { return records_; }
 
  private:
-  friend void layer_done(const Module& module, const Feature& output, int64_t macs);
+  friend void layer_done(const Module& module, const Shape& input, const Feature& output, int64_t macs);
   std::vector<LayerRecord> records_;
   LayerTrace* outer_;
 };
@@ -67,7 +67,7 @@ std::string first_non_finite(const std::function<void()>& forward);
 void require_finite(const Tensor& tensor, const std::string& what);
 
 // A layer calls this at the end of its forward. macs: of the whole batch.
-void layer_done(const Module& module, const Feature& output, int64_t macs);
+void layer_done(const Module& module, const Shape& input, const Feature& output, int64_t macs);
 
 namespace detail {
 void entered_module();

@@ -18,7 +18,7 @@ Feature SqueezeExcite::forward(const Feature& x) {
     const SqueezeExciteWeights weights{conv_reduce_.weight(), conv_reduce_.bias(), conv_expand_.weight(),
                                        conv_expand_.bias()};
     Feature y = squeeze_excite(x, weights, gate_);
-    layer_done(*this, y,
+    layer_done(*this, x.shape(), y,
                y.shape()[0] * (weights.reduce_weight.value().numel() + weights.expand_weight.value().numel()));
     return y;
   });

@@ -11,7 +11,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "kernels/gemm.h"
-#include "losses/cross_entropy.h"
+#include "train/bench_network.h"
 #include "train/optimizer.h"
 
 namespace ghost {
@@ -35,56 +35,50 @@ int64_t page_faults() {
   return usage.ru_minflt;
 }
 
-// One input and one output map per convolution; the output of the layer before is the input, as the trace has them in
-// order.
-WorkPerImage work_of(Classifier& model, int64_t size) {
-  const std::vector<LayerRecord> layers = trace_layers(model, size);
-  double in = static_cast<double>(size * size * 3), moved = 0;
-  for (const LayerRecord& layer : layers) {
-    const double out = static_cast<double>(layer.output.numel());
-    if (layer.macs > 0) moved += in + out;
-    in = out;
-  }
+// One input and one output map per convolution.
+WorkPerImage work_of(const std::vector<LayerRecord>& layers) {
+  double moved = 0;
+  for (const LayerRecord& layer : layers)
+    if (layer.macs > 0) moved += static_cast<double>(layer.input.numel() + layer.output.numel());
   const double flops = 2 * static_cast<double>(total_macs(layers));
   return {3 * flops, 4 * 3 * moved, flops, 4 * moved};
 }
 
-struct Stepper {
-  explicit Stepper(const BenchOptions& options)
-      : model(make_model(options.model)), training(options.training), device(options.device) {
-    model->to(device);
-    model->set_training(training);
-    if (training) optimizer = std::make_unique<Optimizer>(*model, OptimizerConfig{.learning_rate = 0.01});
+class Stepper {
+ public:
+  explicit Stepper(const BenchOptions& options) : network_(make_bench_network(options)), training_(options.training) {
+    network_->module().to(options.device);
+    network_->module().set_training(training_);
+    if (training_)
+      optimizer_ = std::make_unique<Optimizer>(network_->module(), OptimizerConfig{.learning_rate = kLearningRate});
     Rng rng(1, 1);
     Tensor pictures({options.batch_size, options.size, options.size, 3});
     for (int64_t i = 0; i < pictures.numel(); ++i) pictures.data<float>()[i] = rng.uniform(-2, 2);
-    Tensor classes({options.batch_size}, {DType::kInt64, Device::cpu()});
-    for (int64_t i = 0; i < options.batch_size; ++i) classes.data<int64_t>()[i] = rng.below(options.model.num_classes);
-    images = pictures.to(device);
-    labels = classes.to(device);
+    images_ = Variable(pictures.to(options.device));
   }
 
   void step() {
     ProfileScope::mark();
-    if (!training) {
+    if (!training_) {
       const NoGradScope no_grad;
-      model->forward(Variable(images));
+      network_->infer(images_);
       return;
     }
     TapeScope tape;
-    const Variable loss = softmax_cross_entropy(
-        model->forward(Variable(images), {0, static_cast<uint64_t>(optimizer->steps())}), {labels, {}, {}});
-    tape.backward(loss);
+    tape.backward(network_->loss(images_, optimizer_->steps()));
     ProfileScope::mark();
-    optimizer->step(0.01, 0);
+    optimizer_->step(kLearningRate, 0);
     ProfileScope::backward_done("optimizer");
   }
 
-  std::unique_ptr<Classifier> model;
-  bool training;
-  Device device;
-  std::unique_ptr<Optimizer> optimizer;
-  Tensor images, labels;
+  BenchNetwork& network() { return *network_; }
+
+ private:
+  static constexpr double kLearningRate = 0.01;
+  std::unique_ptr<BenchNetwork> network_;
+  bool training_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Variable images_;
 };
 
 }  // namespace
@@ -116,7 +110,7 @@ BenchResult run_bench(const BenchOptions& options) {
   BenchResult result;
   result.machine = measure_machine();
   Stepper stepper(options);
-  result.work = work_of(*stepper.model, options.size);
+  result.work = work_of(stepper.network().layers(options.size));
   for (int i = 0; i < 3; ++i) stepper.step();
   reset_peak(options.device);
   const int64_t allocations = memory_stats(options.device).system_allocations, faults = page_faults(),

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/device.h"
 #include "core/profile.h"
-#include "layers/models/model.h"
 
 namespace ghost {
 
@@ -25,7 +25,8 @@ struct MachineSpeed {
 MachineSpeed measure_machine();
 
 struct BenchOptions {
-  ModelOptions model;
+  std::string model = "ghostnet";  // a classifier's or a detector's name
+  double width = 1;
   int64_t batch_size = 32, size = 224;
   int64_t steps = 10;  // timed; the median counts
   bool training = true;

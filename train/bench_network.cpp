@@ -1,0 +1,75 @@
+#include "train/bench_network.h"
+
+#include "core/random.h"
+#include "layers/models/detector.h"
+#include "losses/cross_entropy.h"
+#include "losses/yolo_loss.h"
+#include "train/detect_data.h"
+
+namespace ghost {
+namespace {
+
+Tensor random_labels(int64_t count, int64_t classes) {
+  Rng rng(1, 2);
+  Tensor labels({count}, {DType::kInt64, Device::cpu()});
+  for (int64_t i = 0; i < count; ++i) labels.data<int64_t>()[i] = rng.below(classes);
+  return labels;
+}
+
+class BenchClassifier : public BenchNetwork {
+ public:
+  explicit BenchClassifier(const BenchOptions& options)
+      : model_(make_model({.name = options.model, .width = options.width})),
+        labels_(random_labels(options.batch_size, model_->options().num_classes).to(options.device)) {}
+
+  Module& module() override { return *model_; }
+  std::vector<LayerRecord> layers(int64_t size) override { return trace_layers(*model_, size); }
+  void infer(const Variable& images) override { model_->forward(images); }
+  Variable loss(const Variable& images, int64_t step) override {
+    return softmax_cross_entropy(model_->forward(images, {0, static_cast<uint64_t>(step)}), {labels_, {}, {}});
+  }
+
+ private:
+  std::unique_ptr<Classifier> model_;
+  Tensor labels_;
+};
+
+class BenchDetector : public BenchNetwork {
+ public:
+  explicit BenchDetector(const BenchOptions& options)
+      : model_(make_detector({.name = options.model, .width = options.width, .num_classes = kClasses})) {
+    const int64_t count = options.batch_size * kBoxes;
+    targets_ = {Tensor({count, 4}), random_labels(count, kClasses),
+                Tensor({options.batch_size + 1}, {DType::kInt64, Device::cpu()})};
+    Rng rng(1, 3);
+    const auto size = static_cast<float>(options.size);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t axis = 0; axis < 4; ++axis)
+        targets_.boxes.data<float>()[4 * i + axis] = axis < 2 ? rng.uniform(0, size) : rng.uniform(size / 32, size / 2);
+    for (int64_t i = 0; i <= options.batch_size; ++i) targets_.first.data<int64_t>()[i] = i * kBoxes;
+    loss_.anchors = anchors_of(ModelConfig{});
+    loss_.num_classes = kClasses;
+  }
+
+  Module& module() override { return *model_; }
+  std::vector<LayerRecord> layers(int64_t size) override { return trace_layers(*model_, size); }
+  void infer(const Variable& images) override { model_->forward(images); }
+  Variable loss(const Variable& images, int64_t) override {
+    return yolo_loss(model_->forward(images), targets_, loss_);
+  }
+
+ private:
+  static constexpr int64_t kClasses = 80, kBoxes = 7;  // about what COCO has in a picture
+  std::unique_ptr<Detector> model_;
+  DetectionTargets targets_;
+  YoloLossOptions loss_;
+};
+
+}  // namespace
+
+std::unique_ptr<BenchNetwork> make_bench_network(const BenchOptions& options) {
+  if (options.model.ends_with("-yolov4")) return std::make_unique<BenchDetector>(options);
+  return std::make_unique<BenchClassifier>(options);
+}
+
+}  // namespace ghost
