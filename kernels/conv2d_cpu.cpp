@@ -119,9 +119,10 @@ struct Backward {
     const int64_t channel = group * sizes.group_out;
     const Tensor& dy = gradient.raw.dy;
     if (gradient.raw.plain()) return {dy.data<T>() + row * dy.pitch() + channel, dy.pitch()};
-    T* const out = scratch<T>(kGradientScratch, rows * sizes.group_out);
-    panel_gradient(gradient, channel, sizes.group_out, row, rows, out, sizes.group_out);
-    return {out, sizes.group_out};
+    const int64_t pitch = panel_pitch<T>(sizes.group_out);
+    T* const out = scratch<T>(kGradientScratch, rows * pitch);
+    panel_gradient(gradient, channel, sizes.group_out, row, rows, out, pitch);
+    return {out, pitch};
   }
 
   void run(int64_t chunk, const ColumnPart& part, size_t place) const {
@@ -174,7 +175,7 @@ void add_shares(const Tensor& shares, int64_t chunks, int64_t group_in, int64_t 
 // costs.
 int64_t rows_of_chunk(int64_t rows, int64_t panel_rows, int64_t weight_bytes) {
   const int64_t panels = (rows + panel_rows - 1) / panel_rows;
-  const int64_t chunks = std::clamp<int64_t>((4 << 20) / std::max<int64_t>(weight_bytes, 1), 8, 64);
+  const int64_t chunks = std::clamp<int64_t>((4 << 20) / std::max<int64_t>(weight_bytes, 1), 2, 64);
   return (panels + chunks - 1) / chunks * panel_rows;
 }
 

@@ -98,9 +98,10 @@ Panel<T> InputPanels<T>::get(const ColumnPart& part, int64_t row, int64_t rows) 
   if (sizes_.pointwise) {
     const int64_t channel = part.group * sizes_.group_in + part.begin;
     if (!epilogue_) return {source_.data<T>() + row * source_.pitch() + channel, source_.pitch()};
-    T* const out = scratch<T>(kInputScratch, rows * columns);
-    panel_epilogue(source_, *epilogue_, channel, columns, row, rows, out, columns);
-    return {out, columns};
+    const int64_t pitch = panel_pitch<T>(columns);
+    T* const out = scratch<T>(kInputScratch, rows * pitch);
+    panel_epilogue(source_, *epilogue_, channel, columns, row, rows, out, pitch);
+    return {out, pitch};
   }
   T* const out = scratch<T>(kInputScratch, rows * sizes_.columns);
   gather(part.group, row, rows, out);

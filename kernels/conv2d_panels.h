@@ -42,6 +42,14 @@ struct Panel {
   int64_t pitch;
 };
 
+// Distance of a scratch panel's rows: an odd number of cache lines. With a power of two, as the numbers of channels are,
+// all rows of a column would lie in a few sets of the first-level cache.
+template <class T>
+int64_t panel_pitch(int64_t columns) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  return ((columns + kLine - 1) / kLine | 1) * kLine;
+}
+
 // The input's side of the product, panel by panel, epilogue applied; read in place where that is possible.
 template <class T>
 class InputPanels {
