@@ -12,9 +12,9 @@
 namespace ghost {
 
 struct SceneOptions {
-  int size = 256;  // pixels, square
-  int min_objects = 1, max_objects = 6;
-  double min_scale = 0.14, max_scale = 0.45;  // side of an object's 28x28 picture over the canvas's
+  int size = 160;  // pixels, square
+  int min_objects = 3, max_objects = 9;
+  double min_scale = 0.17, max_scale = 0.34;  // side of an object's 28x28 picture over the canvas's
   uint64_t seed = 0;
 };
 
