@@ -32,9 +32,8 @@ void decode_anchor(const yolo::MapView<T>& map, int64_t a, int64_t place, const 
 
 }  // namespace
 
-std::vector<std::vector<YoloCandidate>> cpu::yolo_candidates(const std::vector<Tensor>& maps,
-                                                             const DecodeBoxesOptions& options) {
-  std::vector<std::vector<YoloCandidate>> pictures(static_cast<size_t>(maps[0].dim(0)));
+cpu::YoloCandidates cpu::yolo_candidates(const std::vector<Tensor>& maps, const DecodeBoxesOptions& options) {
+  YoloCandidates pictures(static_cast<size_t>(maps[0].dim(0)));
   visit_float(maps[0].dtype(), [&]<class T>(TypeTag<T>) {
     parallel_for(maps[0].dim(0), [&](int64_t image) {
       int64_t before = 0;  // anchors of the maps before

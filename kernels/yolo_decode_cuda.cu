@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <array>
 
 #include "kernels/cuda_reduce.h"
+#include "kernels/cuda_vector.h"
 #include "kernels/yolo_box.h"
 #include "kernels/yolo_candidates.h"
 
@@ -71,25 +73,18 @@ __global__ void yolo_score_bins_kernel(Decode decode, int* bins) {
 }
 
 // Writes candidates from bin first_bin[image] on to the picture's rows, [first_row[image], first_row[image + 1]), as
-// they come: the host sorts. boxes {rows, 5}: cx, cy, w, h, score; places {rows, 2}: place, label.
+// they come: their keys have the order. boxes {rows, 4}: centre and size.
 __global__ void yolo_append_kernel(Decode decode, const int* first_bin, const int* first_row, int* appended,
-                                   float* boxes, int* places) {
+                                   int64_t* keys, float* boxes) {
   const int64_t image = blockIdx.y;
   for (int64_t a = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32; a < decode.anchors;
        a += static_cast<int64_t>(gridDim.x) * kWarps) {
     for_candidates(decode, image * decode.anchors + a, [&](int label, float score) {
       if (bin_of(score) < first_bin[image]) return;
       const int64_t row = first_row[image] + atomicAdd(&appended[image], 1);
-      if (row >= first_row[image + 1]) return;
       const yolo::CentredBox<float> box = decode.map.box(image * decode.anchors + a, false);
-      float* const to = boxes + row * 5;
-      to[0] = box.x;
-      to[1] = box.y;
-      to[2] = box.w;
-      to[3] = box.h;
-      to[4] = score;
-      places[row * 2] = static_cast<int>(decode.before + a);
-      places[row * 2 + 1] = label;
+      keys[row] = yolo_candidate_key(score, (decode.before + a) * decode.map.classes + label);
+      store_vector<float4>(boxes + row * 4, make_float4(box.x, box.y, box.w, box.h));
     });
   }
 }
@@ -114,6 +109,7 @@ dim3 decode_grid(const Decode& decode, int64_t pictures) {
 // The lowest bin that each picture's candidates come from, and where they lie.
 struct Cut {
   std::vector<int32_t> first_bin, first_row;
+  int64_t largest = 0;  // rows of a picture
   int64_t rows() const { return first_row.back(); }
 };
 
@@ -125,6 +121,7 @@ Cut cut_of(const Tensor& bins) {
     int64_t rows = 0;
     int bin = kBins;
     while (bin > 0 && rows < kYoloCandidates) rows += count[--bin];
+    cut.largest = std::max(cut.largest, rows);
     rows += cut.rows();
     GHOST_CHECK(rows <= INT32_MAX, "detect_boxes: ", rows,
                 " candidates have nearly equal scores; raise score_threshold or take fewer pictures at once");
@@ -134,47 +131,38 @@ Cut cut_of(const Tensor& bins) {
   return cut;
 }
 
-YoloCandidate candidate_of(const float* box, const int32_t* place) {
-  const double x = box[0], y = box[1], w = box[2] / 2, h = box[3] / 2;
-  return {{x - w, y - h, x + w, y + h}, box[4], place[0], place[1]};
-}
-
-std::vector<std::vector<YoloCandidate>> to_host(const Tensor& boxes, const Tensor& places, const Tensor& appended,
-                                                const Cut& cut) {
-  std::vector<std::vector<YoloCandidate>> pictures(cut.first_bin.size());
-  for (size_t image = 0; image < pictures.size(); ++image) {
-    const int64_t begin = cut.first_row[image];
-    const int64_t count = std::min(appended.data<int32_t>()[image], cut.first_row[image + 1] - cut.first_row[image]);
-    for (int64_t row = begin; row < begin + count; ++row)
-      pictures[image].push_back(candidate_of(boxes.data<float>() + row * 5, places.data<int32_t>() + row * 2));
-  }
-  return pictures;
+void check_sizes(const std::array<Decode, kYoloMaps>& decodes, int64_t pictures) {
+  GHOST_CHECK(pictures <= 65535, "detect_boxes: ", pictures, " pictures at once, at most 65535 are possible on CUDA");
+  const Decode& last = decodes.back();
+  const int64_t anchors = last.before + last.anchors;
+  GHOST_CHECK(anchors * last.map.classes <= UINT32_MAX, "detect_boxes: ", anchors, " anchors of ", last.map.classes,
+              " classes in a picture, their product must be below 2^32 on CUDA; take smaller pictures");
 }
 
 }  // namespace
 
-std::vector<std::vector<YoloCandidate>> yolo_candidates(const std::vector<Tensor>& maps,
-                                                        const DecodeBoxesOptions& options) {
+YoloCandidates yolo_candidates(const std::vector<Tensor>& maps, const DecodeBoxesOptions& options) {
   require_float32("detect_boxes", {maps[0]});
   const int64_t pictures = maps[0].dim(0);
-  GHOST_CHECK(pictures <= 65535, "detect_boxes: ", pictures, " pictures at once, at most 65535 are possible on CUDA");
   const Device device = maps[0].device();
   const cudaStream_t stream = current_stream(device);
   const TensorOptions integers{DType::kInt32, device};
   const std::array<Decode, kYoloMaps> decodes = decoders(maps, options);
+  check_sizes(decodes, pictures);
   const Tensor bins = Tensor::zeros({pictures, kBins}, integers), appended = Tensor::zeros({pictures}, integers);
   for (const Decode& decode : decodes)
     launch(yolo_score_bins_kernel, decode_grid(decode, pictures), kThreads, 0, stream, decode, bins.data<int32_t>());
   const Cut cut = cut_of(bins);
   const Tensor first_bin = Tensor::from(cut.first_bin, {pictures}).to(device);
-  const Tensor first_row = Tensor::from(cut.first_row, {pictures + 1}).to(device);
-  const Tensor boxes({cut.rows(), 5}, {DType::kFloat32, device}), places({cut.rows(), 2}, integers);
-  if (cut.rows() > 0)
-    for (const Decode& decode : decodes)
-      launch(yolo_append_kernel, decode_grid(decode, pictures), kThreads, 0, stream, decode, first_bin.data<int32_t>(),
-             first_row.data<int32_t>(), appended.data<int32_t>(), boxes.data<float>(), places.data<int32_t>());
-  const Device host = Device::cpu();
-  return to_host(boxes.to(host), places.to(host), appended.to(host), cut);
+  const YoloCandidates found{Tensor({cut.rows()}, {DType::kInt64, device}),
+                             Tensor({cut.rows(), 4}, {DType::kFloat32, device}),
+                             Tensor::from(cut.first_row, {pictures + 1}).to(device), cut.largest};
+  if (cut.largest == 0) return found;
+  for (const Decode& decode : decodes)
+    launch(yolo_append_kernel, decode_grid(decode, pictures), kThreads, 0, stream, decode, first_bin.data<int32_t>(),
+           found.first_row.data<int32_t>(), appended.data<int32_t>(), found.keys.data<int64_t>(),
+           found.boxes.data<float>());
+  return found;
 }
 
 }  // namespace cuda

@@ -1,53 +1,33 @@
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "kernels/yolo_candidates.h"
 #include "tests/simt/compare.h"
+#include "tests/simt/expect_found.h"
 
 namespace ghost {
 namespace {
 
-using Candidates = std::vector<std::vector<YoloCandidate>>;
+using simt::Found;
 
 struct DecodeCase {
   std::string name;
   int64_t n, h, w, classes;
   bool multi_label;
   double threshold, low = -2, high = 2;
+  double iou = 1;  // all candidates stay
+  int64_t most = 40000;
 };
-
-bool better(const YoloCandidate& a, const YoloCandidate& b) {
-  return a.place != b.place ? a.place < b.place : a.label < b.label;
-}
-
-void expect_same(Candidates got, Candidates want) {
-  ASSERT_EQ(got.size(), want.size());
-  for (size_t image = 0; image < got.size(); ++image) {
-    SCOPED_TRACE(image);
-    ASSERT_EQ(got[image].size(), want[image].size());
-    std::sort(got[image].begin(), got[image].end(), better);
-    std::sort(want[image].begin(), want[image].end(), better);
-    for (size_t i = 0; i < got[image].size(); ++i) {
-      const YoloCandidate &a = got[image][i], &b = want[image][i];
-      ASSERT_EQ(a.place, b.place);
-      ASSERT_EQ(a.label, b.label);
-      ASSERT_NEAR(a.score, b.score, 1e-6);
-      ASSERT_NEAR(a.box.left, b.box.left, 1e-3);
-      ASSERT_NEAR(a.box.top, b.box.top, 1e-3);
-      ASSERT_NEAR(a.box.right, b.box.right, 1e-3);
-      ASSERT_NEAR(a.box.bottom, b.box.bottom, 1e-3);
-    }
-  }
-}
 
 DecodeBoxesOptions options_of(const DecodeCase& c) {
   return {.anchors = {{5, 6}, {8, 15}, {16, 11}, {15, 30}, {31, 22}, {29, 60}, {58, 45}, {75, 90}, {150, 130}},
           .num_classes = c.classes,
           .score_threshold = c.threshold,
+          .iou_threshold = c.iou,
+          .max_detections = c.most,
           .multi_label = c.multi_label};
 }
 
+// The kernels decode with the CPU's float32 arithmetic, and here with its exponential function: every bit is the same.
 void check(const DecodeCase& c) {
   SCOPED_TRACE(c.name);
   std::vector<simt::Surrounded> maps;
@@ -56,8 +36,8 @@ void check(const DecodeCase& c) {
     maps.push_back(simt::random_map({c.n, c.h * scale, c.w * scale, 3 * (5 + c.classes)},
                                     {.seed = static_cast<uint64_t>(scale), .after = 2, .low = c.low, .high = c.high}));
   for (const simt::Surrounded& map : maps) views.push_back(map.view());
-  const Candidates want = cpu::yolo_candidates(views, options_of(c));
-  simt::for_each_order([&] { expect_same(simt::yolo_candidates(views, options_of(c)), want); });
+  const Found want = cpu::yolo_detect(views, options_of(c));
+  simt::for_each_order([&] { simt::expect_same(simt::yolo_detect(views, options_of(c)), want); });
 }
 
 TEST(YoloDecodeSimt, Candidates) {
@@ -70,21 +50,23 @@ TEST(YoloDecodeSimt, Candidates) {
   check({"equal classes", 1, 1, 1, 40, false, 0.2, 0.5, 0.5});
 }
 
-// More than kYoloCandidates: those from the CPU's best must all be there.
+TEST(YoloDecodeSimt, Detections) {
+  check({"every class", 3, 1, 2, 3, true, 0.1, -3, 3, 0.4, 50});
+  check({"best class", 2, 2, 3, 5, false, 0.05, -3, 3, 0.2, 100});
+  check({"equal everywhere", 2, 1, 1, 4, true, 0.2, 0.5, 0.5, 0.5, 100});
+}
+
+// More than kYoloCandidates: the CPU's best must all be there.
 TEST(YoloDecodeSimt, TheBestOfVeryMany) {
-  const DecodeCase c{"many", 1, 1, 1, 600, true, 0};
+  const DecodeCase c{"many", 1, 1, 1, 600, true, 0, -2, 2, 0.1};
   std::vector<Tensor> maps;
   for (int64_t scale = 1; scale <= 4; scale *= 2)
     maps.push_back(simt::random_map({1, scale, scale, 3 * 605}, {.seed = 3, .low = -2, .high = 2}).view().clone());
-  Candidates want = cpu::yolo_candidates(maps, options_of(c)), got = simt::yolo_candidates(maps, options_of(c));
-  ASSERT_EQ(want[0].size(), 37800u);
-  EXPECT_LT(got[0].size(), want[0].size());
-  ASSERT_GE(got[0].size(), static_cast<size_t>(kYoloCandidates));
-  const auto by_score = [](const YoloCandidate& a, const YoloCandidate& b) { return a.score > b.score; };
-  std::sort(want[0].begin(), want[0].end(), by_score);
-  std::sort(got[0].begin(), got[0].end(), by_score);
-  for (size_t i = 0; i < static_cast<size_t>(kYoloCandidates); ++i)
-    ASSERT_NEAR(got[0][i].score, want[0][i].score, 1e-6) << i;
+  ASSERT_EQ(cpu::yolo_candidates(maps, options_of(c))[0].size(), 37800u);
+  const simt::YoloCandidates candidates = simt::yolo_candidates(maps, options_of(c));
+  EXPECT_LT(candidates.largest, 37800);
+  ASSERT_GE(candidates.largest, kYoloCandidates);
+  simt::expect_same(simt::suppress_boxes(candidates, options_of(c)), cpu::yolo_detect(maps, options_of(c)));
 }
 
 }  // namespace
