@@ -35,16 +35,9 @@ int64_t page_faults() {
   return usage.ru_minflt;
 }
 
-// One input and one output map per convolution; the output of the layer before is the input, as the trace has them in
-// order.
 WorkPerImage work_of(Classifier& model, int64_t size) {
   const std::vector<LayerRecord> layers = trace_layers(model, size);
-  double in = static_cast<double>(size * size * 3), moved = 0;
-  for (const LayerRecord& layer : layers) {
-    const double out = static_cast<double>(layer.output.numel());
-    if (layer.macs > 0) moved += in + out;
-    in = out;
-  }
+  const auto moved = static_cast<double>(fused_map_elements(layers, size * size * 3));
   const double flops = 2 * static_cast<double>(total_macs(layers));
   return {3 * flops, 4 * 3 * moved, flops, 4 * moved};
 }
@@ -88,6 +81,15 @@ struct Stepper {
 };
 
 }  // namespace
+
+int64_t fused_map_elements(const std::vector<LayerRecord>& layers, int64_t input) {
+  int64_t in = input, moved = 0;
+  for (const LayerRecord& layer : layers) {
+    if (layer.macs > 0) moved += in + layer.output.numel();
+    in = layer.output.numel();
+  }
+  return moved;
+}
 
 MachineSpeed measure_machine() {
   constexpr int64_t kSide = 768;
