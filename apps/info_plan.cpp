@@ -1,6 +1,7 @@
 #include "apps/info_plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -15,15 +16,13 @@ constexpr const char* kComputed =
 
 double mb(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
-// "cuDNN engine 17, 4, 12 + 6 own": who runs a row.
+// "3 cuDNN (engines 70, 74, 1) + 9 own": who runs a row.
 std::string run_by(const PlannedRow& row) {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : " + ") + part; };
-  if (row.cudnn > 0) {
-    std::string plans;
-    for (const std::string& plan : row.plans) plans += (plans.empty() ? " " : ", ") + plan;
-    add(fmt::format("{} cuDNN{}", row.cudnn, plans));
-  }
+  if (row.cudnn > 0)
+    add(fmt::format("{} cuDNN{}", row.cudnn,
+                    row.plans.empty() ? "" : fmt::format(" (engines {})", fmt::join(row.plans, ", "))));
   if (row.cublaslt > 0) add(fmt::format("{} cuBLASLt", row.cublaslt));
   if (row.own > 0) add(fmt::format("{} own", row.own));
   return text;
@@ -34,14 +33,28 @@ std::string workspace_text(const GpuPlan& plan, const PlannedRow& row) {
   return plan.workspace_known ? fmt::format("{:.2f}", mb(row.workspace)) : "not known";
 }
 
+// Rows of equal length; a column is as wide as its widest cell, texts to the left and figures to the right.
+void print_table(Log& log, const std::vector<std::vector<std::string>>& rows, size_t texts) {
+  std::vector<size_t> widths(rows[0].size());
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i)
+      line += i < texts ? fmt::format("{:<{}}  ", row[i], widths[i]) : fmt::format("{:>{}}  ", row[i], widths[i]);
+    log.line(line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+}
+
 void print_rows(Log& log, const GpuPlan& plan, bool training) {
-  log.line(fmt::format("{:<44} {:<40} {:<20} {:>8} {:>11} {:>11} {:>12} {:>10}", "layer", "kind", "launches run by",
-                       "launches", "forward MB", training ? "backward MB" : "", "workspace MB", "floor us"));
+  std::vector<std::vector<std::string>> rows{{"layer", "kind", "launches run by", "launches", "forward MB",
+                                              training ? "backward MB" : "", "workspace MB", "floor us"}};
   for (const PlannedRow& row : plan.rows)
-    log.line(fmt::format("{:<44} {:<40} {:<20} {:>8} {:>11.2f} {:>11} {:>12} {:>10.1f}", row.name, row.kind,
-                         run_by(row), row.cudnn + row.cublaslt + row.own, mb(row.forward_bytes),
-                         training ? fmt::format("{:.2f}", mb(row.backward_bytes)) : "", workspace_text(plan, row),
-                         1e3 * row.floor_ms));
+    rows.push_back({row.name, row.kind, run_by(row), std::to_string(row.cudnn + row.cublaslt + row.own),
+                    fmt::format("{:.2f}", mb(row.forward_bytes)),
+                    training ? fmt::format("{:.2f}", mb(row.backward_bytes)) : "", workspace_text(plan, row),
+                    fmt::format("{:.1f}", 1e3 * row.floor_ms)});
+  print_table(log, rows, 3);
 }
 
 void print_memory(Log& log, const GpuPlan& plan, const GpuPlanOptions& options) {
@@ -87,8 +100,9 @@ void print_plan(Log& log, const GpuPlan& plan, const GpuPlanOptions& options) {
   log.line(fmt::format("moved      {:.1f} MB a step, {:.2f} MB a picture: {:.2f} times the maps of a fully fused step",
                        mb(plan.bytes), mb(plan.bytes) / static_cast<double>(pictures),
                        static_cast<double>(plan.bytes) / static_cast<double>(std::max<int64_t>(plan.fused_bytes, 1))));
-  log.line(fmt::format("computed   {:.2f} GFLOP a step; between host and device {} copies of {:.2f} MB",
-                       static_cast<double>(plan.flops) / 1e9, plan.host_copies, mb(plan.host_copy_bytes)));
+  log.line(fmt::format(
+      "products   {:.2f} GFLOP a step\ncopies     {} of {:.2f} MB between host and device; the host waits for {}",
+      static_cast<double>(plan.flops) / 1e9, plan.host_copies, mb(plan.host_copy_bytes), plan.host_waits));
   print_memory(log, plan, options);
   log.line(fmt::format("floor      {:.3f} ms a step (computed, not measured)", plan.floor_ms));
 }
@@ -107,6 +121,7 @@ nlohmann::ordered_json plan_json(const GpuPlan& plan, const GpuPlanOptions& opti
                                  {"flops", plan.flops},
                                  {"host_copies", plan.host_copies},
                                  {"host_copy_bytes", plan.host_copy_bytes},
+                                 {"host_waits", plan.host_waits},
                                  {"floor_ms", plan.floor_ms}};
   json["memory"] = {{"weights", memory.weights}, {"gradients", memory.gradients}, {"moments", memory.moments},
                     {"average", memory.average}, {"pictures", memory.batch},      {"activations", memory.activations},

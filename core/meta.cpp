@@ -43,8 +43,7 @@ void kernel(const char* name, int64_t bytes, int64_t flops) {
 void transfer(const Tensor& source, const Tensor& target) {
   const bool upload = source.device().is_cpu();
   if (target.device().is_cpu()) std::memset(target.raw_data(), 0, static_cast<size_t>(bytes_of(target)));
-  count_kernel(
-      {.name = upload ? "host to device" : "device to host", .bytes = bytes_of(target), .run_by = RunBy::kCopy});
+  count_kernel({.name = upload ? kToDevice : kToHost, .bytes = bytes_of(target), .run_by = RunBy::kCopy});
 }
 
 void tensor_copy(const Tensor& source, const Tensor& target) {

@@ -58,6 +58,9 @@ int64_t bytes_of(std::initializer_list<Tensor> tensors);
 void kernel(const char* name, std::initializer_list<Tensor> moved, int64_t flops = 0);
 void kernel(const char* name, int64_t bytes, int64_t flops = 0);
 
+// Names of copies.
+inline constexpr const char *kToDevice = "host to device", *kToHost = "device to host";
+
 // Host and meta; what comes to the host is zeros.
 void transfer(const Tensor& source, const Tensor& target);
 

@@ -8,7 +8,7 @@
 namespace ghost {
 
 struct PlannedConvolution {
-  std::string name;       // "engine 17"
+  std::string name;       // cuDNN's number of the engine: "17"
   int64_t workspace = 0;  // bytes
 };
 using ConvolutionPlanner = std::function<PlannedConvolution(const ConvolutionProblem&)>;

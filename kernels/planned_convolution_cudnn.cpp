@@ -20,7 +20,7 @@ class DescribedDevice {
     const auto [place, is_new] = known_.try_emplace(problem);
     if (is_new) {
       const cuda::ConvolutionPlan made = cuda::build_plan(problem, {nullptr, &properties_}, kWorkspaceLimit);
-      place->second = {str("engine ", made.engine), made.workspace};
+      place->second = {std::to_string(made.engine), made.workspace};
     }
     return place->second;
   }

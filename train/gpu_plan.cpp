@@ -53,7 +53,7 @@ PlannedBatch Network::batch(int64_t pictures) const {
   const int64_t size = card.input.size;
   PlannedBatch batch;
   batch.images = Tensor({pictures, size, size, 3}, {DType::kFloat32, Device::meta()});
-  count_kernel({.name = "pictures to device", .bytes = meta::bytes_of(batch.images), .run_by = RunBy::kCopy});
+  count_kernel({.name = meta::kToDevice, .bytes = meta::bytes_of(batch.images), .run_by = RunBy::kCopy});
   const auto classes = static_cast<int64_t>(card.classes.size());
   if (card.task == "detect")
     batch.boxes = planned_boxes(pictures, static_cast<double>(size), classes);
@@ -179,6 +179,7 @@ class Table {
       if (kernel.run_by == RunBy::kCopy) {
         ++plan_.host_copies;
         plan_.host_copy_bytes += kernel.bytes;
+        plan_.host_waits += kernel.name == meta::kToHost;
         continue;
       }
       PlannedRow& row = row_of(kernel);

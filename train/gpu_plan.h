@@ -18,7 +18,8 @@ struct GpuPlanOptions {
 // A layer, or what stands between layers: an addition, the loss, the optimizer.
 struct PlannedRow {
   std::string name, kind;
-  std::vector<std::string> plans;  // of cuDNN, in the order of the calls; empty without cuDNN or where it has no part
+  std::vector<std::string>
+      plans;  // engines of cuDNN, in the order of the calls; empty without cuDNN or where it has no part
   int64_t cudnn = 0, cublaslt = 0, own = 0;  // launches; a library's call counts as one
   int64_t forward_bytes = 0, backward_bytes = 0, flops = 0, workspace = 0;
   double floor_ms = 0;
@@ -37,7 +38,8 @@ struct GpuPlan {
   PlannedMemory memory;
   int64_t launches = 0, bytes = 0, flops = 0;  // of a step, without copies between host and device
   int64_t host_copies = 0, host_copy_bytes = 0;
-  int64_t workspace = 0;  // the largest of a plan; where none was made, the limit
+  int64_t host_waits = 0;  // of these copies those to the host, for which it waits
+  int64_t workspace = 0;   // the largest of a plan; where none was made, the limit
   bool workspace_known = false;
   std::string no_plans;       // why cuDNN made none
   double floor_ms = 0;        // every kernel at the device's bandwidth or peak
