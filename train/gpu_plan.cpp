@@ -182,7 +182,7 @@ class Table {
         plan_.host_waits += kernel.name == meta::kToHost;
         continue;
       }
-      PlannedRow& row = row_of(kernel);
+      PlannedRow& row = row_of(kernel, bytes == &PlannedRow::forward_bytes);
       row.cudnn += kernel.run_by == RunBy::kCudnn;
       row.cublaslt += kernel.run_by == RunBy::kCublasLt;
       row.own += kernel.run_by == RunBy::kOwnKernel;
@@ -201,14 +201,14 @@ class Table {
   }
 
   // What is no layer (an addition, the loss) has the names of its first pass's kernels as its kind.
-  PlannedRow& row_of(const CountedKernel& kernel) {
+  PlannedRow& row_of(const CountedKernel& kernel, bool forward) {
     const std::string name = kernel.path.empty() ? "network" : kernel.path;
     const auto [place, is_new] = places_.try_emplace(name, plan_.rows.size());
     if (is_new) plan_.rows.emplace_back().name = name;
     PlannedRow& row = plan_.rows[place->second];
     if (const auto kind = kinds_.find(name); kind != kinds_.end())
       row.kind = kind->second;
-    else if (row.kind.find(kernel.name) == std::string::npos && row.backward_bytes == 0)
+    else if ((is_new || forward) && row.kind.find(kernel.name) == std::string::npos)
       row.kind += (row.kind.empty() ? "" : ", ") + kernel.name;
     return row;
   }

@@ -141,6 +141,10 @@ TEST(GpuPlan, ActivationsAreTheTapes) {
   const Tensor labels = Tensor::zeros({4}, {DType::kInt64, Device::cpu()});
   int64_t kept = 0;
   {
+    const NoGradScope warm_up;  // the convolutions' scratch is taken once
+    real->forward(Variable(images));
+  }
+  {
     const TapeScope tape;
     const int64_t before = memory_stats(Device::cpu()).in_use;
     const Variable loss = softmax_cross_entropy(real->forward(Variable(images)), {labels, {}, {}}, 0);
@@ -195,16 +199,15 @@ TEST(GpuPlan, EveryClassifier) {
 }
 
 TEST(GpuPlan, EveryDetector) {
+  GpuPlanOptions options = options_of(1);
+  options.config = default_config("detect");
+  options.gpu.memory = 3000000000;  // a short search for the largest batch
   for (const std::string& name : detector_names()) {
-    for (const bool training : {true, false}) {
-      const auto model = make_detector(DetectorOptions{.name = name});
-      GpuPlanOptions options = options_of(1, training);
-      options.config = default_config("detect");
-      const GpuPlan plan = plan_gpu(*model, card_of(20, 64, "detect"), options);
-      EXPECT_GT(plan.launches, 100) << name;
-      EXPECT_GT(plan.largest_batch, 10) << name;
-      if (training) EXPECT_THAT(row_of(plan, "loss").kind, testing::HasSubstr("yolo_objectness_kernel"));
-    }
+    const auto model = make_detector(DetectorOptions{.name = name});
+    const GpuPlan plan = plan_gpu(*model, card_of(20, 64, "detect"), options);
+    EXPECT_GT(plan.launches, 500) << name;
+    EXPECT_GT(plan.largest_batch, 10) << name;
+    EXPECT_THAT(row_of(plan, "loss").kind, testing::HasSubstr("yolo_objectness_kernel")) << name;
   }
 }
 
