@@ -168,13 +168,13 @@ class Table {
  public:
   Table(GpuPlan& plan, const Counted& counted, const GpuDevice& gpu) : plan_(plan), gpu_(gpu) {
     for (const LayerRecord& layer : counted.layers) kinds_[layer.name] = layer.kind;
-    add(counted.forward, &PlannedRow::forward_bytes);
-    add(counted.backward, &PlannedRow::backward_bytes);
-    add(counted.update, &PlannedRow::backward_bytes);
+    add(counted.forward, &PlannedRow::forward_bytes, true);
+    add(counted.backward, &PlannedRow::backward_bytes, false);
+    add(counted.update, &PlannedRow::backward_bytes, true);
   }
 
  private:
-  void add(const std::vector<CountedKernel>& kernels, int64_t PlannedRow::*bytes) {
+  void add(const std::vector<CountedKernel>& kernels, int64_t PlannedRow::*bytes, bool names_rows) {
     for (const CountedKernel& kernel : kernels) {
       if (kernel.run_by == RunBy::kCopy) {
         ++plan_.host_copies;
@@ -182,7 +182,7 @@ class Table {
         plan_.host_waits += kernel.name == meta::kToHost;
         continue;
       }
-      PlannedRow& row = row_of(kernel, bytes == &PlannedRow::forward_bytes);
+      PlannedRow& row = row_of(kernel, names_rows);
       row.cudnn += kernel.run_by == RunBy::kCudnn;
       row.cublaslt += kernel.run_by == RunBy::kCublasLt;
       row.own += kernel.run_by == RunBy::kOwnKernel;
@@ -200,15 +200,15 @@ class Table {
     }
   }
 
-  // What is no layer (an addition, the loss) has the names of its first pass's kernels as its kind.
-  PlannedRow& row_of(const CountedKernel& kernel, bool forward) {
+  // What is no layer (an addition, the loss, the optimizer) is called by its kernels, those of the forward pass.
+  PlannedRow& row_of(const CountedKernel& kernel, bool names_rows) {
     const std::string name = kernel.path.empty() ? "network" : kernel.path;
     const auto [place, is_new] = places_.try_emplace(name, plan_.rows.size());
     if (is_new) plan_.rows.emplace_back().name = name;
     PlannedRow& row = plan_.rows[place->second];
     if (const auto kind = kinds_.find(name); kind != kinds_.end())
       row.kind = kind->second;
-    else if ((is_new || forward) && row.kind.find(kernel.name) == std::string::npos)
+    else if ((is_new || names_rows) && row.kind.find(kernel.name) == std::string::npos)
       row.kind += (row.kind.empty() ? "" : ", ") + kernel.name;
     return row;
   }

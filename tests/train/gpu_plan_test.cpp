@@ -80,6 +80,7 @@ TEST(GpuPlan, BytesOfOneConvolution) {
 
   const PlannedRow& optimizer = row_of(plan, "optimizer");  // the norm reads gradients; SGD moves 5 arrays
   EXPECT_EQ(optimizer.own, 3);
+  EXPECT_EQ(optimizer.kind, "squared_norm_kernel, sum_partials_kernel, for_each_element_kernel");
   EXPECT_EQ(optimizer.backward_bytes, (864 + 160 + 20) * (1 + 5) + (3 + 1) * 8);
 
   int64_t launches = 0, bytes = 0;
