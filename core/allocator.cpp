@@ -166,14 +166,17 @@ std::shared_ptr<void> host_allocate(int64_t bytes) {
 }
 
 std::shared_ptr<void> allocate(int64_t bytes, const Device& device) {
+  if (device.is_meta()) return meta_allocate(bytes);
   return device.is_cpu() ? host_allocate(bytes) : cuda_allocate(bytes, device);
 }
 
 MemoryStats memory_stats(const Device& device) {
+  if (device.is_meta()) return meta_memory_stats();
   return device.is_cpu() ? host_arena().stats() : cuda_memory_stats(device);
 }
 
 void reset_peak(const Device& device) {
+  if (device.is_meta()) return meta_reset_peak();
   if (device.is_cpu())
     host_arena().reset_peak();
   else
@@ -181,6 +184,7 @@ void reset_peak(const Device& device) {
 }
 
 void release_cached(const Device& device) {
+  if (device.is_meta()) return meta_release_cached();
   if (device.is_cpu())
     host_arena().release();
   else

@@ -3,6 +3,7 @@
 //
 // Host: 64-byte aligned blocks cut from 2 MiB-aligned arenas that ask for huge pages.
 // CUDA: cudaMallocAsync-style stream order; a block freed on a stream is reused on that stream without waiting.
+// Meta: addresses without memory, by the rules of CUDA's, so that its figures are what a CUDA device would show.
 #pragma once
 
 #include <cstdint>
@@ -35,5 +36,12 @@ std::shared_ptr<void> cuda_allocate(int64_t bytes, const Device& device);
 MemoryStats cuda_memory_stats(const Device& device);
 void cuda_reset_peak(const Device& device);
 void cuda_release_cached(const Device& device);
+std::shared_ptr<void> meta_allocate(int64_t bytes);
+MemoryStats meta_memory_stats();
+void meta_reset_peak();
+void meta_release_cached();
+
+// What a CUDA device's block of `bytes` takes: a multiple of an eighth of its power of two, 512 bytes at least.
+int64_t device_block_size(int64_t bytes);
 
 }  // namespace ghost

@@ -3,10 +3,9 @@
 // and no wait is needed, and a training step, which asks for the same sizes each time, asks nothing of the driver from
 // its third step on.
 //
-// A size class is a multiple of an eighth of its power of two, 512 bytes at least: at most an eighth of a block is not
-// used. A block serves its own class only, so there is nothing to split or to merge.
+// A size class is what device_block_size() says: at most an eighth of a block is not used. A block serves its own class
+// only, so there is nothing to split or to merge.
 #include <array>
-#include <bit>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -19,14 +18,6 @@ namespace ghost {
 namespace {
 
 constexpr size_t kMaxDevices = 64;
-constexpr int64_t kLeast = 512;
-
-int64_t size_class(int64_t bytes) {
-  if (bytes <= kLeast) return kLeast;
-  const int64_t unit =
-      std::max<int64_t>(static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8, kLeast);
-  return (bytes + unit - 1) / unit * unit;
-}
 
 std::string mib(int64_t bytes) { return str((bytes + (1 << 19)) >> 20, " MiB"); }
 
@@ -123,7 +114,7 @@ DeviceCache& cache_of(const Device& device) {
 
 std::shared_ptr<void> cuda_allocate(int64_t bytes, const Device& device) {
   if (bytes <= 0) return nullptr;
-  const int64_t size = size_class(bytes);
+  const int64_t size = device_block_size(bytes);
   DeviceCache& cache = cache_of(device);
   return {cache.take(size, device), [&cache, size](void* block) { cache.give(block, size); }};
 }

@@ -1,4 +1,4 @@
-// Where a tensor lives: the CPU, or one CUDA device.
+// Where a tensor lives: the CPU, one CUDA device, or nowhere (meta).
 #pragma once
 
 #include <ostream>
@@ -13,18 +13,22 @@ class Device {
   static Device cpu() { return {}; }
   // Throws kDevice when this build has no CUDA or the machine has no such device.
   static Device cuda(int index = 0);
+  // Tensors with a shape and no memory; ops compute nothing and count what their CUDA code would start (core/meta.h).
+  static Device meta() { return Device(kMeta); }
   // "cpu", "cuda", "cuda:1" or "auto" (a CUDA device where one is usable, else the CPU).
   static Device parse(std::string_view text);
 
-  bool is_cpu() const { return index_ < 0; }
+  bool is_cpu() const { return index_ == kCpu; }
   bool is_cuda() const { return index_ >= 0; }
-  int index() const { return index_; }  // CUDA ordinal; -1 for the CPU
-  std::string name() const { return is_cpu() ? "cpu" : "cuda:" + std::to_string(index_); }
+  bool is_meta() const { return index_ == kMeta; }
+  int index() const { return index_; }  // CUDA ordinal; negative for the others
+  std::string name() const { return is_cpu() ? "cpu" : is_meta() ? "meta" : "cuda:" + std::to_string(index_); }
   friend bool operator==(const Device&, const Device&) = default;
 
  private:
+  static constexpr int kCpu = -1, kMeta = -2;
   explicit Device(int index) : index_(index) {}
-  int index_ = -1;
+  int index_ = kCpu;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Device& device) { return out << device.name(); }

@@ -78,6 +78,7 @@ void Tape::backward(const Variable& output, const Tensor& gradient) {
     Variable::State& state = *node.output.state_;
     if (!state.grad.defined()) continue;
     const Tensor dy = std::exchange(state.grad, Tensor());
+    const ModulePath path(node.path);
     Gradients grads(node.inputs, state.grad_shared && dy.storage().use_count() > 1);
     with_context([&] { return str("the backward pass of ", node.op, " in ", node.path); },
                  [&] { node.backward(dy, grads); });

@@ -4,6 +4,7 @@
 
 #include "core/allocator.h"
 #include "core/half.h"
+#include "core/meta.h"
 #include "core/tensor_ops.h"
 
 namespace ghost {
@@ -35,6 +36,12 @@ void store_from_double(void* data, DType dtype, int64_t i, double value) {
     case DType::kInt64: static_cast<int64_t*>(data)[i] = static_cast<int64_t>(value); break;
     case DType::kUInt8: static_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(value); break;
   }
+}
+
+// Dense memory of two devices.
+void transfer(const Tensor& source, const Tensor& target) {
+  if (source.device().is_meta() || target.device().is_meta()) return meta::transfer(source, target);
+  cuda_transfer(source, target);
 }
 
 }  // namespace
@@ -106,10 +113,10 @@ void Tensor::copy_from(const Tensor& source) const {
   if (empty()) return;
   bytes_copied += numel() * size_of(dtype_);
   if (source.device() == device_) return GHOST_DISPATCH(device_, tensor_copy(source, *this));
-  if (contiguous() && source.contiguous()) return cuda_transfer(source, *this);
+  if (contiguous() && source.contiguous()) return transfer(source, *this);
   // A transfer moves dense memory: pack on the source's side, unpack on the target's.
   Tensor moved(shape_, options());
-  cuda_transfer(source.contiguous() ? source : source.clone(), moved);
+  transfer(source.contiguous() ? source : source.clone(), moved);
   GHOST_DISPATCH(device_, tensor_copy(moved, *this));
 }
 

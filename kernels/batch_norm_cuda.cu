@@ -6,7 +6,6 @@ namespace ghost {
 namespace cuda {
 namespace {
 
-constexpr int64_t kRowsPerThread = 16;
 constexpr int kFoldColumns = 32, kFoldRows = 8;  // second passes: threads over channels, and over partial results
 
 template <int V>

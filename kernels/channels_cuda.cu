@@ -6,7 +6,6 @@ namespace ghost {
 namespace cuda {
 namespace {
 
-constexpr int64_t kRowsPerThread = 16;
 constexpr int kThreads = 256;
 constexpr int kFoldColumns = 32, kFoldRows = 8;  // second pass: threads over channels, and over partial results
 

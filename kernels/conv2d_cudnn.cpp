@@ -1,6 +1,5 @@
 // Dense and grouped convolutions: cuDNN computes, small kernels of our own do what is around it. The epilogue of x and
 // the raw gradient are materialised first; bias, moments and bias gradient are passes of their own.
-#include <bit>
 #include <list>
 #include <map>
 #include <memory>
@@ -18,7 +17,6 @@
 namespace ghost::cuda {
 namespace {
 
-constexpr int64_t kWorkspaceLimit = int64_t{256} << 20;
 // A detector in three passes at ten picture sizes has about 3000 problems; a plan holds a few KiB.
 constexpr size_t kPlans = 4096;
 
@@ -79,43 +77,18 @@ PlanCache& plan_cache(const Device& device) {
   return *cache;
 }
 
-// The largest power of two up to 16 that the address is a multiple of.
-int64_t alignment_of(const Tensor& tensor) {
-  return int64_t{1} << std::countr_zero(reinterpret_cast<uintptr_t>(tensor.raw_data()) | 16u);
-}
-
-// A map of one pixel may carry any pitch; cuDNN wants one that holds the channels.
-int64_t pitch_of(const Tensor& map) { return map.contiguous() ? map.channels() : map.pitch(); }
-
 // x, the weight and z as tensors on one device, whichever of them the pass writes. `weight` is in our layout.
 struct Convolution {
   Tensor x, weight, z;
   Conv2dProblem problem;
 
-  // Our layout is cuDNN's where one of the two inner sizes is 1.
-  bool same_layout() const { return weight.dim(1) == 1 || weight.dim(2) * weight.dim(3) == 1; }
-
   void run(ConvolutionPass pass) const {
-    const bool writes_weight = pass == ConvolutionPass::kBackwardWeight;
-    const Tensor reordered = same_layout() ? weight : Tensor(weight.shape(), weight.options());
-    if (!same_layout() && !writes_weight) weight_to_channels_last(weight, reordered);
-    plan_cache(x.device()).run(cudnn_problem(pass, reordered), x.raw_data(), reordered.raw_data(), z.raw_data());
-    if (!same_layout() && writes_weight) weight_from_channels_last(reordered, weight);
-  }
-
- private:
-  ConvolutionProblem cudnn_problem(ConvolutionPass pass, const Tensor& reordered) const {
-    ConvolutionProblem p;
-    p.pass = pass;
-    p.dtype = x.dtype();
-    p.device = x.device().index();
-    p.n = x.dim(0), p.h = x.dim(1), p.w = x.dim(2), p.c = x.dim(3), p.x_pitch = pitch_of(x);
-    p.out_h = z.dim(1), p.out_w = z.dim(2), p.o = z.dim(3), p.z_pitch = pitch_of(z);
-    p.kernel_h = weight.dim(2), p.kernel_w = weight.dim(3), p.stride = problem.stride, p.groups = problem.groups;
-    p.top = problem.padding.top, p.left = problem.padding.left;
-    p.bottom = problem.padding.bottom, p.right = problem.padding.right;
-    p.x_alignment = alignment_of(x), p.weight_alignment = alignment_of(reordered), p.z_alignment = alignment_of(z);
-    return p;
+    const bool reorder = !is_channels_last(weight), writes_weight = pass == ConvolutionPass::kBackwardWeight;
+    const Tensor reordered = reorder ? Tensor(weight.shape(), weight.options()) : weight;
+    if (reorder && !writes_weight) weight_to_channels_last(weight, reordered);
+    plan_cache(x.device())
+        .run(convolution_problem(pass, x, reordered, z, problem), x.raw_data(), reordered.raw_data(), z.raw_data());
+    if (reorder && writes_weight) weight_from_channels_last(reordered, weight);
   }
 };
 

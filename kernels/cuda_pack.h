@@ -85,16 +85,6 @@ inline float* data_or_null(const Tensor& tensor) { return tensor.defined() ? ten
 inline ConstMap const_map(const Tensor& tensor) { return {data_or_null(tensor), tensor.pitch()}; }
 inline Map map_of(const Tensor& tensor) { return {tensor.data<float>(), tensor.pitch()}; }
 
-// Whether every map can be read four channels at a time. Undefined tensors do not count.
-inline bool fits_vectors(std::initializer_list<Tensor> maps) {
-  for (const Tensor& map : maps) {
-    if (!map.defined()) continue;
-    if (map.channels() % 4 != 0 || (map.pixels() > 1 && map.pitch() % 4 != 0)) return false;
-    if (reinterpret_cast<uintptr_t>(map.raw_data()) % sizeof(float4) != 0) return false;
-  }
-  return true;
-}
-
 // Calls visit with the vector width as a constant.
 template <class Visit>
 void visit_width(bool vectors, const Visit& visit) {

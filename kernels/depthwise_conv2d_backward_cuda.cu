@@ -4,8 +4,7 @@ namespace ghost {
 namespace cuda {
 namespace {
 
-constexpr int kSumThreads = 256, kSumRows = 8;
-constexpr int64_t kStripsPerThread = 16;  // of the weight gradient, so that partial sums stay few
+constexpr int kSumRows = 8;
 
 // dx[n,p,q] = sum_{r,s} dz[n, (p + top - r) / S, (q + left - s) / S] weight[r,s] over whole quotients. A strip begins
 // at a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
@@ -214,15 +213,11 @@ Tensor weight_partials(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, co
   const cudaStream_t stream = current_stream(x.device());
   Tensor partials;
   const bool fast = visit_fast_depthwise(size, fits_vectors({x, dz.dy, dz.z}), [&](auto kernel, auto stride) {
-    const int64_t strips = static_cast<int64_t>(size.images) * size.out_h * ceil_div(size.out_w, kStrip);
-    dim3 block = map_block(size.channels / kLanes, strips, kSumThreads / kernel, 32);
-    const int64_t x_blocks = ceil_div(size.channels / kLanes, block.x);
-    const unsigned parts = capped_blocks(ceil_div(strips, block.y * kStripsPerThread), kMapBlocks / x_blocks);
-    block.z = kernel;
-    partials = Tensor({parts, kernel * kernel + 1, size.channels}, x.options());
-    launch(depthwise_weight_strip_kernel<kernel, stride, ActX, ActZ>, dim3(static_cast<unsigned>(x_blocks), parts),
-           block, sizeof(Sum<kLanes>) * block.x * block.y * block.z, stream, const_map(x), epilogue, gradient, size,
-           static_cast<unsigned>(strips), partials.data<float>());
+    const MapGrid how = depthwise_weight_grid(size);
+    partials = Tensor({how.grid.y, kernel * kernel + 1, size.channels}, x.options());
+    launch(depthwise_weight_strip_kernel<kernel, stride, ActX, ActZ>, as_dim3(how.grid), as_dim3(how.block),
+           sizeof(Sum<kLanes>) * how.block.x * how.block.y * how.block.z, stream, const_map(x), epilogue, gradient,
+           size, static_cast<unsigned>(size.strips()), partials.data<float>());
   });
   if (fast) return partials;
   MapLaunch how = map_launch({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread);

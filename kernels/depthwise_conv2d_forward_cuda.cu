@@ -95,7 +95,7 @@ __global__ void depthwise_plain_kernel(ConstMap x, DeviceEpilogue<Act> epilogue,
 template <int K, int S>
 void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                 const DepthwiseSize& size, const Tensor& z, const ChannelMoments* moments) {
-  const int64_t strips = static_cast<int64_t>(size.images) * size.out_h * ceil_div(size.out_w, kStrip);
+  const int64_t strips = size.strips();
   const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
   Tensor partials;
   if (moments != nullptr) partials = Tensor({how.grid.y, 3, size.channels}, z.options());

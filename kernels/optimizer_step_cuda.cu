@@ -1,19 +1,18 @@
 // Hundreds of small tensors, few launches: a launch's table of tensors travels in its arguments (no copy to the device,
 // and a CUDA graph keeps it), and each block finds the piece of a tensor that it works on.
 #include "kernels/cuda_reduce.h"
-#include "kernels/optimizer_step.h"
+#include "kernels/optimizer_table.h"
 
 namespace ghost {
 namespace cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kPiece = 4096;  // elements a block works on
 
-// P pointers of each tensor. A kernel's arguments may take 4096 bytes; 256 are left for others.
+// P pointers of each tensor.
 template <int P>
 struct Table {
-  static constexpr int kSlots = (4096 - 256) / (P * 8 + 16);
+  static constexpr int kSlots = optimizer_table_slots(P);
   float* data[kSlots][P];
   int64_t numel[kSlots];
   float weight_decay[kSlots];

@@ -127,14 +127,19 @@ std::vector<CudnnDescriptor> engine_configs(const CudnnDescriptor& graph, cudnnB
   return configs;
 }
 
-// Same bits on every run, and float32 products where the tensors are float32.
-bool is_exact(const CudnnDescriptor& config, DType dtype) {
+CudnnDescriptor engine_of(const CudnnDescriptor& config) {
   CudnnDescriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   cudnnBackendDescriptor_t handle = engine.handle();
   int64_t count = 0;
   check_cudnn(cudnn().get_attribute(config.handle(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                                     &count, &handle),
               "cudnnBackendGetAttribute of an engine");
+  return engine;
+}
+
+// Same bits on every run, and float32 products where the tensors are float32.
+bool is_exact(const CudnnDescriptor& engine, DType dtype) {
+  int64_t count = 0;
   std::vector<cudnnBackendNumericalNote_t> notes(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
   check_cudnn(cudnn().get_attribute(engine.handle(), CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                                     static_cast<int64_t>(notes.size()), &count, notes.data()),
@@ -144,6 +149,14 @@ bool is_exact(const CudnnDescriptor& config, DType dtype) {
     if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) return true;
     return note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && dtype == DType::kFloat32;
   });
+}
+
+int64_t number_of(const CudnnDescriptor& engine) {
+  int64_t number = 0, count = 0;
+  check_cudnn(
+      cudnn().get_attribute(engine.handle(), CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count, &number),
+      "cudnnBackendGetAttribute of an engine's number");
+  return number;
 }
 
 // Empty where the engine refuses.
@@ -157,20 +170,10 @@ std::optional<ConvolutionPlan> try_plan(const CudnnDescriptor& config, const Pla
   check_cudnn(cudnn().get_attribute(plan.handle(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
                                     &count, &workspace),
               "cudnnBackendGetAttribute of a workspace size");
-  return ConvolutionPlan{std::move(plan), workspace};
+  return ConvolutionPlan{std::move(plan), workspace, 0};
 }
 
 }  // namespace
-
-std::string describe(const ConvolutionProblem& p) {
-  const char* const pass = p.pass == ConvolutionPass::kForward         ? "forward"
-                           : p.pass == ConvolutionPass::kBackwardInput ? "backward_input"
-                                                                       : "backward_weight";
-  return str(pass, ' ', p.dtype, " input [", p.n, ", ", p.h, ", ", p.w, ", ", p.c, "] pitch ", p.x_pitch, ", output [",
-             p.n, ", ", p.out_h, ", ", p.out_w, ", ", p.o, "] pitch ", p.z_pitch, ", kernel ", p.kernel_h, 'x',
-             p.kernel_w, ", stride ", p.stride, ", groups ", p.groups, ", padding ", p.top, ' ', p.left, ' ', p.bottom,
-             ' ', p.right, ", alignment ", p.x_alignment, ' ', p.weight_alignment, ' ', p.z_alignment);
-}
 
 ConvolutionPlan build_plan(const ConvolutionProblem& problem, const PlanTarget& target, int64_t workspace_limit) {
   const CudnnDescriptor graph = operation_graph(problem, target);
@@ -179,7 +182,8 @@ ConvolutionPlan build_plan(const ConvolutionProblem& problem, const PlanTarget& 
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (const CudnnDescriptor& config : engine_configs(graph, mode, target)) {
       ++offered;
-      if (!is_exact(config, problem.dtype)) {
+      const CudnnDescriptor engine = engine_of(config);
+      if (!is_exact(engine, problem.dtype)) {
         ++inexact;
         continue;
       }
@@ -189,6 +193,7 @@ ConvolutionPlan build_plan(const ConvolutionProblem& problem, const PlanTarget& 
       } else if (plan->workspace > workspace_limit) {
         ++too_large;
       } else {
+        plan->engine = number_of(engine);
         return std::move(*plan);
       }
     }

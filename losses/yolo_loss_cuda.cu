@@ -6,7 +6,6 @@ namespace cuda {
 namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / 32;
-constexpr int64_t kBlocks = 1024;  // of the sum over anchors
 
 struct DeviceFactors {
   float box, classes, objectness;
@@ -135,7 +134,7 @@ void map_sums(const YoloLossState& state, int l, cudaStream_t stream) {
   const auto matches = yolo::match_view<float>(state, l);
   const Tensor& roles = state.roles[static_cast<size_t>(l)];
   const TensorOptions floats = state.maps[0].options();
-  const unsigned blocks = grid_for(roles.numel(), kThreads, kBlocks);
+  const auto blocks = static_cast<unsigned>(yolo_sum_blocks(roles.numel()));
   const Tensor partials({blocks, 2}, floats), losses({matches.count, 2}, floats);
   roles.fill(kYoloNegative);
   if (matches.count > 0) {

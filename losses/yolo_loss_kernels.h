@@ -1,6 +1,8 @@
 // The device side of the YOLO loss: roles of the anchors, sums per map, gradients of the maps.
 #pragma once
 
+#include <algorithm>
+
 #include "losses/yolo_targets.h"
 
 namespace ghost {
@@ -22,6 +24,9 @@ struct YoloFactors {
   bool mean;  // objectness is divided by its number of anchors too
 };
 YoloFactors yolo_factors(const YoloLossState& state, int map);
+
+// Blocks of the CUDA code's sum over anchors.
+inline int64_t yolo_sum_blocks(int64_t anchors) { return std::clamp<int64_t>((anchors + 255) / 256, 1, 1024); }
 
 // loss: {1} in the maps' dtype.
 GHOST_DECLARE_KERNEL(void yolo_loss_forward(const YoloLossState& state, const Tensor& loss))

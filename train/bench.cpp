@@ -35,11 +35,8 @@ int64_t page_faults() {
   return usage.ru_minflt;
 }
 
-// One input and one output map per convolution.
 WorkPerImage work_of(const std::vector<LayerRecord>& layers) {
-  double moved = 0;
-  for (const LayerRecord& layer : layers)
-    if (layer.macs > 0) moved += static_cast<double>(layer.input.numel() + layer.output.numel());
+  const auto moved = static_cast<double>(fused_map_elements(layers));
   const double flops = 2 * static_cast<double>(total_macs(layers));
   return {3 * flops, 4 * 3 * moved, flops, 4 * moved};
 }
@@ -82,6 +79,13 @@ class Stepper {
 };
 
 }  // namespace
+
+int64_t fused_map_elements(const std::vector<LayerRecord>& layers) {
+  int64_t moved = 0;
+  for (const LayerRecord& layer : layers)
+    if (layer.macs > 0) moved += layer.input.numel() + layer.output.numel();
+  return moved;
+}
 
 MachineSpeed measure_machine() {
   constexpr int64_t kSide = 768;

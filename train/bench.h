@@ -17,6 +17,10 @@ struct WorkPerImage {
   double inference_flops = 0, inference_bytes = 0;
 };
 
+// Elements of all maps that convolutions and linear layers read and write when everything else is fused into them: one
+// input and one output map each.
+int64_t fused_map_elements(const std::vector<LayerRecord>& layers);
+
 // Measured just before: best of a few.
 struct MachineSpeed {
   double gflops = 0;         // float32 matrix product, all compute threads

@@ -100,6 +100,8 @@ TEST_F(Verbs, InfoCountsThePublishedNumbers) {
   EXPECT_THAT(result.output, HasSubstr("5182508 parameters, 141150512 MACs"));
   EXPECT_THAT(run_program({"info", run()}, root_).output, HasSubstr("3 classes"));
   EXPECT_THAT(run_program({"info", "--list"}, root_).output, HasSubstr("ghostnet"));
+  const auto json = nlohmann::json::parse(run_program({"info", "ghostnet", "--json"}, root_).output);
+  EXPECT_EQ(json["parameters"], 5182508);
 }
 
 TEST_F(Verbs, CheckFindsOverlapBetweenSplits) {

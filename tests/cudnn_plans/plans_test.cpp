@@ -6,15 +6,16 @@
 #include "core/error.h"
 #include "core/shared_library_cuda.h"
 #include "kernels/cudnn_plan.h"
+#include "kernels/planned_convolution.h"
 
 namespace ghost::cuda {
 namespace {
 
 constexpr int64_t kLimit = int64_t{256} << 20;
 
-CudnnDescriptor device_properties(int multiprocessors, int version, const std::string& name, int shared_optin,
-                                  int threads_per_sm) {
-  const std::string json = str(
+std::string device_json(int multiprocessors, int version, const std::string& name, int shared_optin,
+                        int threads_per_sm) {
+  return str(
       R"({"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],"regsPerBlock":65536,)",
       R"("multiProcessorCount":)", multiprocessors,
       R"(,"warpSize":32,"maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":)", shared_optin,
@@ -23,6 +24,9 @@ CudnnDescriptor device_properties(int multiprocessors, int version, const std::s
       R"(,"pciDeviceId":0,"isTccDriver":0,"supportCoopLaunch":1,"totalGlobalMem":40000000000,)",
       R"("smClockRateKHz":1410000,"memClockRateKHz":1215000,"l2CacheSize":41943040,"cudaDeviceId":0,"deviceVer":)",
       version, R"(,"driverVer":13000,"deviceName":")", name, R"("})");
+}
+
+CudnnDescriptor described(const std::string& json) {
   CudnnDescriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
   properties.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
                  std::vector<char>(json.c_str(), json.c_str() + json.size() + 1));
@@ -103,22 +107,37 @@ class CudnnPlans : public testing::Test {
 };
 
 TEST_F(CudnnPlans, GhostNetOnSm80) {
-  plan_all(device_properties(108, 800, "NVIDIA A100-SXM4-40GB", 166912, 2048), DType::kFloat32);
+  plan_all(described(device_json(108, 800, "NVIDIA A100-SXM4-40GB", 166912, 2048)), DType::kFloat32);
 }
 
 TEST_F(CudnnPlans, GhostNetOnSm90) {
-  plan_all(device_properties(132, 900, "NVIDIA H100 80GB HBM3", 232448, 2048), DType::kFloat32);
+  plan_all(described(device_json(132, 900, "NVIDIA H100 80GB HBM3", 232448, 2048)), DType::kFloat32);
+}
+
+// What the meta device asks for, `ghosttrain info --device`.
+TEST_F(CudnnPlans, PlannerOfADescribedDevice) {
+  const std::string json = device_json(132, 900, "NVIDIA H100 80GB HBM3", 232448, 2048);
+  std::string reason;
+  const ConvolutionPlanner planner = cudnn_planner(json, reason);
+  ASSERT_TRUE(planner) << reason;
+  const CudnnDescriptor properties = described(json);
+  for (const ConvolutionProblem& problem : ghostnet()) {
+    const ConvolutionPlan plan = build_plan(problem, {nullptr, &properties}, kLimit);
+    const PlannedConvolution planned = planner(problem);
+    EXPECT_EQ(planned.workspace, plan.workspace);
+    EXPECT_EQ(planned.name, std::to_string(plan.engine));
+  }
 }
 
 TEST_F(CudnnPlans, WrongOutputSizeIsRefused) {
-  const CudnnDescriptor properties = device_properties(132, 900, "NVIDIA H100 80GB HBM3", 232448, 2048);
+  const CudnnDescriptor properties = described(device_json(132, 900, "NVIDIA H100 80GB HBM3", 232448, 2048));
   ConvolutionProblem problem = pointwise(14, 16, 16, 16, 16);
   problem.out_h = 13;
   EXPECT_THROW(build_plan(problem, {nullptr, &properties}, kLimit), Error);
 }
 
 TEST_F(CudnnPlans, NoPlanSaysWhy) {
-  const CudnnDescriptor properties = device_properties(132, 900, "NVIDIA H100 80GB HBM3", 232448, 2048);
+  const CudnnDescriptor properties = described(device_json(132, 900, "NVIDIA H100 80GB HBM3", 232448, 2048));
   try {
     build_plan(pointwise(14, 16, 16, 16, 16), {nullptr, &properties}, -1);
     FAIL() << "a workspace of less than nothing was enough";

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 
@@ -77,6 +78,27 @@ class KernelCoverage : public testing::Environment {
   }
 };
 [[maybe_unused]] const testing::Environment* const coverage = testing::AddGlobalTestEnvironment(new KernelCoverage);
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// The meta device counts every kernel: by its name in some *_meta.cpp, unless the op's twin refuses to run there.
+TEST(KernelCoverage, MetaTwinsNameEveryKernel) {
+  const fs::path root = GHOST_SOURCE_DIR;
+  std::string twins = text_of(root / "core" / "meta.cpp");
+  for (const char* folder : {"kernels", "losses"})
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder))
+      if (entry.path().string().ends_with("_meta.cpp")) twins += text_of(entry.path());
+  for (const auto& [name, file] : kernels_in(root)) {
+    if (file == "core/probe_cuda.cu") continue;  // no op: it asks whether the device runs anything
+    const std::string twin = file.substr(0, file.rfind("_cuda")) + "_meta.cpp";
+    if (text_of(root / twin).find("GHOST_FAIL") != std::string::npos) continue;
+    EXPECT_NE(twins.find('"' + name + '"'), std::string::npos)
+        << file << ": kernel '" << name << "' is counted by no *_meta.cpp";
+  }
+}
 
 TEST(KernelCoverage, FindsDeclarations) {
   const fs::path root = fs::path(testing::TempDir()) / "kernel_coverage";

@@ -1,0 +1,64 @@
+#include "kernels/batch_norm.h"
+#include "kernels/channels_meta.h"
+#include "kernels/depthwise_grid.h"
+#include "kernels/meta_bytes.h"
+
+namespace ghost::meta {
+namespace {
+
+int64_t flops_of(const Tensor& z, const Tensor& weight) { return 2 * z.numel() * weight.dim(2) * weight.dim(3); }
+
+void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& dx,
+                    bool accumulate) {
+  const bool fast = is_fast_depthwise(size, fits_vectors({dz.dy, dz.z, dx}));
+  kernel(fast ? "depthwise_input_strip_kernel" : "depthwise_input_plain_kernel",
+         bytes_of(dz) + bytes_of(weight) + bytes_written(dx, accumulate), flops_of(dz.dy, weight));
+}
+
+void weight_gradient(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
+                     const DepthwiseSize& size, const Conv2dGradients& gradients) {
+  const bool fast = is_fast_depthwise(size, fits_vectors({x, dz.dy, dz.z}));
+  const int64_t taps = weight.dim(2) * weight.dim(3);
+  const int64_t parts = fast ? depthwise_weight_grid(size).grid.y
+                             : map_grid({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread).grid.y;
+  const Tensor partials({parts, taps + 1, size.channels}, weight.options());
+  kernel(fast ? "depthwise_weight_strip_kernel" : "depthwise_weight_plain_kernel",
+         bytes_of(x, x_epilogue) + bytes_of(dz) + bytes_of(partials), flops_of(dz.dy, weight));
+  kernel("sum_parts_kernel",
+         {partials, gradients.dweight ? *gradients.dweight : Tensor(), gradients.dbias ? *gradients.dbias : Tensor()});
+}
+
+}  // namespace
+
+void depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
+                              const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
+  if (z.empty()) {
+    if (moments) batch_norm_moments(z, *moments);
+    return;
+  }
+  const DepthwiseSize size = depthwise_size(x, weight, problem, z);
+  const bool fast = is_fast_depthwise(size, fits_vectors({x, z}));
+  Tensor partials;  // the fast kernels gather the moments
+  if (fast && moments)
+    partials =
+        Tensor({map_grid({1, size.strips(), size.channels}, kLanes).grid.y, 3, size.channels}, moments->mean.options());
+  kernel(fast ? "depthwise_strip_kernel" : "depthwise_plain_kernel",
+         bytes_of(x, x_epilogue) + bytes_of({weight, bias, z, partials}), flops_of(z, weight));
+  if (partials.defined()) return combine_moments(partials, *moments);
+  if (moments) batch_norm_moments(z, *moments);
+}
+
+void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
+                               const Conv2dProblem& problem, const Conv2dGradients& gradients) {
+  if (x.empty() || dz.dy.empty()) {
+    if (gradients.dx && !gradients.accumulate_dx) gradients.dx->fill(0);
+    if (gradients.dweight) gradients.dweight->fill(0);
+    if (gradients.dbias) gradients.dbias->fill(0);
+    return;
+  }
+  const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
+  if (gradients.dx) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
+  if (gradients.dweight || gradients.dbias) weight_gradient(x, x_epilogue, weight, dz, size, gradients);
+}
+
+}  // namespace ghost::meta

@@ -1,0 +1,61 @@
+#include "core/meta.h"
+#include "kernels/optimizer_table.h"
+
+namespace ghost::meta {
+namespace {
+
+// Launches over tables of `parts` arrays; `moves` of them are read or written.
+void for_each_table(const char* name, const std::vector<Tensor>& tensors, int parts, int moves) {
+  int64_t bytes = 0;
+  int slots = 0;
+  const auto flush = [&] {
+    if (slots > 0) kernel(name, moves * bytes);
+    bytes = slots = 0;
+  };
+  for (const Tensor& tensor : tensors) {
+    if (tensor.empty()) continue;
+    if (slots == optimizer_table_slots(parts)) flush();
+    bytes += bytes_of(tensor);
+    ++slots;
+  }
+  flush();
+}
+
+std::vector<Tensor> values_of(const std::vector<ParameterSlot>& slots) {
+  std::vector<Tensor> values;
+  for (const ParameterSlot& slot : slots) values.push_back(slot.value);
+  return values;
+}
+
+}  // namespace
+
+void sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions&) {
+  if (slots.empty()) return;
+  const bool plain = !slots[0].first.defined();  // else value and momentum are read and written, the gradient read
+  for_each_table("for_each_element_kernel", values_of(slots), plain ? 2 : 3, plain ? 3 : 5);
+}
+
+void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions&) {
+  for_each_table("for_each_element_kernel", values_of(slots), 4, 7);
+}
+
+void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>&, double) {
+  for_each_table("for_each_element_kernel", values, 2, 3);
+}
+
+double squared_norm(const std::vector<Tensor>& tensors) {
+  int64_t blocks = 0;
+  for (const Tensor& tensor : tensors) blocks += ceil_div(tensor.numel(), kPiece);
+  if (blocks == 0) return 0;
+  const TensorOptions options{DType::kFloat64, tensors[0].device()};
+  const Tensor partial({blocks}, options), total({1}, options);
+  for_each_table("squared_norm_kernel", tensors, 1, 1);
+  kernel("sum_partials_kernel", {partial, total});
+  return total.item();
+}
+
+void scale_in_place(const std::vector<Tensor>& tensors, double) {
+  for_each_table("for_each_element_kernel", tensors, 1, 2);
+}
+
+}  // namespace ghost::meta

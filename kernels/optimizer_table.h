@@ -1,0 +1,15 @@
+// How the optimizer's CUDA kernels cut their work: a launch takes a table of tensors, a block a piece of one.
+#pragma once
+
+#include "core/launch.h"
+#include "kernels/optimizer_step.h"
+
+namespace ghost {
+
+constexpr int64_t kPiece = 4096;  // elements a block works on
+
+// Tensors of a launch that works on `parts` arrays of each: a kernel's arguments may take 4096 bytes; 256 are left for
+// others.
+constexpr int optimizer_table_slots(int parts) { return (4096 - 256) / (parts * 8 + 16); }
+
+}  // namespace ghost

@@ -1,0 +1,46 @@
+#include "kernels/meta_bytes.h"
+#include "kernels/pool.h"
+#include "kernels/squeeze_excite.h"
+
+namespace ghost::meta {
+namespace {
+
+void fc_weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& dweight, const Tensor& dbias) {
+  if (!dweight.defined() && !dbias.defined()) return;
+  kernel("fc_weight_gradient_kernel", {dy, x, dweight, dbias}, 2 * dy.numel() * x.channels());
+}
+
+}  // namespace
+
+void squeeze_excite_forward(const Tensor& z, const Epilogue& epilogue, const SqueezeExciteTensors& weights, Activation,
+                            const SqueezeExciteSaved& saved, const Tensor& gate) {
+  if (z.empty()) return;
+  global_average_pool_forward(z, epilogue, saved.pooled);
+  const int64_t flops = 2 * z.dim(0) * weights.reduce_weight.numel();
+  kernel("fc_kernel", {saved.pooled, weights.reduce_weight, weights.reduce_bias, saved.reduced}, flops);
+  kernel("fc_kernel", {saved.reduced, weights.expand_weight, weights.expand_bias, saved.expanded, gate}, flops);
+}
+
+void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& epilogue,
+                             const SqueezeExciteTensors& weights, Activation, const SqueezeExciteSaved& saved,
+                             const Tensor& gate, const SqueezeExciteTensors& weight_gradients, const Tensor& dx,
+                             bool accumulate_dx) {
+  if (z.empty()) {
+    for (const Tensor& gradient : {weight_gradients.reduce_weight, weight_gradients.reduce_bias,
+                                   weight_gradients.expand_weight, weight_gradients.expand_bias})
+      if (gradient.defined()) gradient.fill(0);
+    return;
+  }
+  const Tensor de({z.dim(0), z.channels()}, z.options()), dpooled(de.shape(), z.options());
+  const Tensor dq({z.dim(0), weights.reduce_weight.dim(0)}, z.options());
+  const int64_t flops = 2 * z.dim(0) * weights.reduce_weight.numel();
+  kernel("gate_gradient_kernel", bytes_of(z, epilogue) + bytes_of({dy, saved.expanded, de}));
+  kernel("fc_input_gradient_kernel", {de, weights.expand_weight, saved.reduced, dq}, flops);
+  kernel("fc_input_gradient_kernel", {dq, weights.reduce_weight, dpooled}, flops);
+  fc_weight_gradient(de, saved.reduced, weight_gradients.expand_weight, weight_gradients.expand_bias);
+  fc_weight_gradient(dq, saved.pooled, weight_gradients.reduce_weight, weight_gradients.reduce_bias);
+  if (dx.defined())
+    kernel("squeeze_excite_input_kernel", bytes_of({dy, gate, dpooled}) + bytes_written(dx, accumulate_dx));
+}
+
+}  // namespace ghost::meta
