@@ -153,7 +153,7 @@ double overlap(const Box& a, const Box& b) {
 // little from one at 0 share a width and height of more digits than their product can hold.
 TEST(YoloSuppressSimt, TheLastBitOfTheOverlapDecides) {
   for (const float side : {6.0f, 1e-2f, 1e-9f}) {
-    Picture crowd = crowd_of({.count = 100, .classes = 1, .side = side}, 9);
+    Picture crowd = crowd_of({.count = 48, .classes = 1, .side = side}, 9);
     for (Centred& c : crowd) {
       if (side > 1) continue;
       c.w = 8 + c.w * side / 17;
@@ -168,7 +168,7 @@ TEST(YoloSuppressSimt, TheLastBitOfTheOverlapDecides) {
       EXPECT_EQ(check({pair}, {.classes = 1, .iou = std::nextafter(iou, 0.0)})[0].size(), 1u);
       ++overlapping;
     }
-    EXPECT_GE(overlapping, 20);
+    EXPECT_GE(overlapping, 15);
   }
 }
 
