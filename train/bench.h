@@ -7,6 +7,7 @@
 
 #include "core/device.h"
 #include "core/profile.h"
+#include "layers/layer_scope.h"
 
 namespace ghost {
 
