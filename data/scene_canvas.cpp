@@ -11,8 +11,9 @@ float mix(float from, float to, float part) { return from + (to - from) * part; 
 
 constexpr float kVisible = 0.25F;  // opacity from which a pixel belongs to the object
 
-Shade draw_shade(float low, float high, Rng& rng) {
-  return {rng.uniform(low, high), rng.uniform(low, high), rng.uniform(low, high)};
+Shade draw_shade(Rng& rng) {
+  constexpr float kBrightest = 90;
+  return {rng.uniform(0, kBrightest), rng.uniform(0, kBrightest), rng.uniform(0, kBrightest)};
 }
 
 // Smooth noise in [0, 1): random values on a grid of `cell` pixels, between them smoothed.
@@ -72,9 +73,8 @@ float opacity(float grey) { return std::min(1.0F, grey * 4); }
 
 }  // namespace
 
-void draw_canvas(Image& image, bool dark, Rng& rng) {
-  const float low = dark ? 0.0F : 145.0F, high = dark ? 110.0F : 255.0F;
-  const Shade one = draw_shade(low, high, rng), other = draw_shade(low, high, rng);
+void draw_canvas(Image& image, Rng& rng) {
+  const Shade one = draw_shade(rng), other = draw_shade(rng);
   const int64_t kind = rng.below(5);
   const float angle = rng.uniform(0, 6.2831853F), period = rng.uniform(6, 40), grain = rng.uniform(0, 12);
   const int cell = 4 + static_cast<int>(rng.below(28));

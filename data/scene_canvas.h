@@ -12,8 +12,8 @@ namespace ghost {
 
 using Shade = std::array<float, 3>;  // RGB, 0 to 255
 
-// One of plain, slope, stripes, checks, clouds and grain; dark (levels up to about 110) or light (from about 145).
-void draw_canvas(Image& image, bool dark, Rng& rng);
+// One of plain, slope, stripes, checks and clouds, with grain; dark, as the pieces are light.
+void draw_canvas(Image& image, Rng& rng);
 
 // A grey piece of side x side values, scaled to `width` pixels, its grey as opacity and shading, with its upper left
 // corner at (left, top); the piece must lie inside. Returns the box of the pixels that it changed visibly.

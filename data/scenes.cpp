@@ -143,8 +143,7 @@ Image draw_scene(const FashionSplit& fashion, const std::vector<std::vector<int6
                  const SceneOptions& options, uint64_t split, int64_t index, DetectionSample& sample) {
   Rng rng(options.seed, stream_id(kSceneStream, split, static_cast<uint64_t>(index)));
   Image image(options.size, options.size);
-  const bool dark = rng.chance(0.5F);
-  draw_canvas(image, dark, rng);
+  draw_canvas(image, rng);
   const int64_t wanted = options.min_objects + rng.below(options.max_objects - options.min_objects + 1);
   std::vector<PlacedPiece> placed;
   for (int64_t object = 0; object < wanted; ++object) {
@@ -157,7 +156,7 @@ Image draw_scene(const FashionSplit& fashion, const std::vector<std::vector<int6
   sample = {"", options.size, options.size, index + 1, {}};
   for (const PlacedPiece& piece : placed) {
     Shade color{};
-    for (float& level : color) level = dark ? rng.uniform(150, 255) : rng.uniform(0, 100);
+    for (float& level : color) level = rng.uniform(190, 255);
     draw_piece(image, piece.values, kSide, piece.left, piece.top, piece.width, piece.mirror, color);
     sample.boxes.push_back(piece.label);
   }

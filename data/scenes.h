@@ -1,5 +1,6 @@
-// Pictures to try a detector with, made here: Fashion-MNIST pieces, coloured and scaled, on varied canvases. One folder
-// holds the same pictures as VOC (voc/), COCO (coco/) and YOLO (yolo/), each with the splits train and val.
+// Pictures to try a detector with, made here: Fashion-MNIST pieces, scaled and slightly tinted, on dark canvases of
+// several kinds. One folder holds the same pictures as VOC (voc/), COCO (coco/) and YOLO (yolo/), each with the splits
+// train and val.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ namespace ghost {
 struct SceneOptions {
   int size = 160;  // pixels, square
   int min_objects = 3, max_objects = 9;
-  double min_scale = 0.17, max_scale = 0.34;  // side of an object's 28x28 picture over the canvas's
+  double min_scale = 0.17, max_scale = 0.3;  // side of an object's 28x28 picture over the canvas's
   uint64_t seed = 0;
 };
 
