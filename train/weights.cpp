@@ -168,6 +168,11 @@ struct LoadRules {
   bool replace_head = false;
 };
 
+// A linear layer's {o, i} is a 1x1 convolution's {o, i, 1, 1}: MobileNet v3's originals gate with the former.
+bool fits_into(const Shape& stored, const Shape& target) {
+  return stored == target || (stored.rank() == 2 && target == Shape({stored[0], stored[1], 1, 1}));
+}
+
 LoadReport load_into(const std::vector<NamedTensor>& targets, const SafetensorsReader& file, const LoadRules& rules) {
   std::map<std::string, std::string> stored;  // plain name -> name in the file
   for (const std::string& name : file.names())
@@ -183,7 +188,7 @@ LoadReport load_into(const std::vector<NamedTensor>& targets, const SafetensorsR
       continue;
     }
     const Shape shape = file.shape(found->second);
-    const bool fits = shape == target.tensor.shape();
+    const bool fits = fits_into(shape, target.tensor.shape());
     if (!fits && is_head(target.name) && rules.replace_head) {
       report.skipped.push_back(target.name);
     } else {
@@ -202,7 +207,8 @@ LoadReport load_into(const std::vector<NamedTensor>& targets, const SafetensorsR
   const auto needed = [&](const std::string& name) { return !(rules.replace_head && is_head(name)); };
   GHOST_CHECK_AS(kWeights, std::none_of(report.missing.begin(), report.missing.end(), needed), file.path(), ": ",
                  report.summary(), "; the file does not hold this network");
-  for (const auto& [target, name] : copies) target.copy_from(file.read(name).to(target.dtype()).to(target.device()));
+  for (const auto& [target, name] : copies) 
+    target.copy_from(file.read(name).reshape(target.shape()).to(target.dtype()).to(target.device()));
   return report;
 }
 

@@ -1,5 +1,5 @@
-// MobileNet v1, v2 and v3-large. Names follow the PyTorch modules of bubbliiiing's YOLOv4, where v2 nests its
-// convolutions (conv.0.0; conv.0 here) and v3's squeeze-excite weights are {r, c} ({r, c, 1, 1} here).
+// MobileNet v1, v2 and v3-large. Names follow the PyTorch modules of bubbliiiing's YOLOv4; v3's squeeze-excite weights
+// are {r, c} there and {r, c, 1, 1} here (loading takes both).
 #pragma once
 
 #include <memory>

@@ -77,6 +77,25 @@ TEST(Weights, PrefixesOfOtherFrameworksAreDropped) {
   EXPECT_EQ(values_of(*other), values_of(*model));
 }
 
+// As in MobileNet v3's originals: its squeeze-excite is made of linear layers.
+TEST(Weights, LinearWeightsAreThoseOfA1x1Convolution) {
+  const auto model = make_model({.name = "mobilenetv3", .width = 0.25, .num_classes = 3, .seed = 3}),
+             other = make_model({.name = "mobilenetv3", .width = 0.25, .num_classes = 3, .seed = 4});
+  std::vector<NamedTensor> tensors = model->state();
+  int64_t reshaped = 0;
+  for (NamedTensor& tensor : tensors) {
+    const Shape& shape = tensor.tensor.shape();
+    if (shape.rank() != 4 || shape[2] * shape[3] != 1) continue;
+    tensor.tensor = tensor.tensor.reshape({shape[0], shape[1]});
+    ++reshaped;
+  }
+  EXPECT_GT(reshaped, 16);
+  const std::string path = temporary("linear.safetensors");
+  write_safetensors(path, tensors);
+  load_weights(*other, SafetensorsReader(path), "", false);
+  EXPECT_EQ(values_of(*other), values_of(*model));
+}
+
 TEST(Weights, HeadOfAnotherClassCount) {
   const auto model = make_model(small_card(3), 3), other = make_model(small_card(5), 4);
   const std::string path = temporary("head.safetensors");
