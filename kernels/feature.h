@@ -28,8 +28,8 @@ struct Feature {
   Epilogue epilogue;
 
   Feature() = default;
-  Feature(Variable raw_map)
-      : raw(std::move(raw_map)) {}  // NOLINT(google-explicit-constructor): a plain map is a feature
+  // A plain map is a feature. NOLINTNEXTLINE(google-explicit-constructor)
+  Feature(Variable raw_map) : raw(std::move(raw_map)) {}
   Feature(Variable raw_map, Epilogue raw_epilogue) : raw(std::move(raw_map)), epilogue(std::move(raw_epilogue)) {}
 
   const Shape& shape() const { return raw.shape(); }
