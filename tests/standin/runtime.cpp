@@ -1,0 +1,160 @@
+#include "tests/standin/runtime.h"
+
+#include <algorithm>
+#include <exception>
+
+namespace ghost::standin {
+
+Runtime& runtime() {
+  static Runtime& runtime = *new Runtime;  // tensors with static lifetime come back late
+  return runtime;
+}
+
+Counts Counts::operator-(const Counts& b) const {
+  return {.kernels = kernels - b.kernels,
+          .library_calls = library_calls - b.library_calls,
+          .waits = waits - b.waits,
+          .uploads = uploads - b.uploads,
+          .downloads = downloads - b.downloads,
+          .device_copies = device_copies - b.device_copies,
+          .uploaded_bytes = uploaded_bytes - b.uploaded_bytes,
+          .downloaded_bytes = downloaded_bytes - b.downloaded_bytes,
+          .device_copied_bytes = device_copied_bytes - b.device_copied_bytes,
+          .allocations = allocations - b.allocations,
+          .frees = frees - b.frees};
+}
+
+CUstream_st& Runtime::find(cudaStream_t stream) {
+  if (stream == nullptr) return default_streams[static_cast<size_t>(device)];
+  if (!streams.contains(stream)) {
+    static CUstream_st& nowhere = *new CUstream_st;
+    mistake(cudaErrorInvalidResourceHandle, "a stream that does not exist");
+    return nowhere;
+  }
+  if (stream->device != device) mistake(cudaErrorInvalidResourceHandle, "a stream of another device");
+  return *stream;
+}
+
+cudaError_t Runtime::mistake(cudaError_t status, const std::string& what) {
+  mistakes.push_back(what);
+  return fail(status);
+}
+
+cudaError_t Runtime::enqueue(cudaStream_t stream, std::function<bool()> item) {
+  if (lost != cudaSuccess) return fail(lost);
+  if (!settings.execute) {  // only events come here
+    item();
+    return cudaSuccess;
+  }
+  find(stream).queue.push_back(std::move(item));
+  if (std::uniform_real_distribution<>()(random) >= settings.eager) return cudaSuccess;
+  const DeviceMemory::Open open(device_memory());
+  for (uint64_t count = random() % 8; count > 0 && run_one(); --count) {
+  }
+  return lost;
+}
+
+bool Runtime::run_one() {
+  std::vector<CUstream_st*> ready;
+  for (CUstream_st* stream : streams) ready.push_back(stream);
+  for (CUstream_st& stream : default_streams) ready.push_back(&stream);
+  std::erase_if(ready, [](CUstream_st* stream) { return stream->queue.empty(); });
+  std::shuffle(ready.begin(), ready.end(), random);
+  for (CUstream_st* stream : ready) {
+    try {
+      if (!stream->queue.front()()) continue;
+      stream->queue.pop_front();
+    } catch (const std::exception& error) {
+      words = error.what();
+      mistake(lost = cudaErrorLaunchFailure, words);
+      for (CUstream_st* each : ready) each->queue.clear();
+    }
+    return true;
+  }
+  return false;
+}
+
+cudaError_t Runtime::replay(const std::function<bool()>& done) {
+  if (lost != cudaSuccess) return fail(lost);
+  const DeviceMemory::Open open(device_memory());
+  while (!done())
+    if (!run_one()) return mistake(lost = cudaErrorLaunchTimeout, "streams wait for events that never come");
+  return lost;
+}
+
+cudaError_t Runtime::wait_for(CUstream_st& stream) {
+  ++counts.waits;
+  return replay([&] { return stream.queue.empty(); });
+}
+
+cudaError_t Runtime::wait_for_all() {
+  ++counts.waits;
+  return replay([&] {
+    return std::ranges::all_of(streams, [](CUstream_st* stream) { return stream->queue.empty(); }) &&
+           std::ranges::all_of(default_streams, [](const CUstream_st& stream) { return stream.queue.empty(); });
+  });
+}
+
+Counts counts() {
+  const std::lock_guard lock(runtime().mutex);
+  return runtime().counts;
+}
+
+std::map<const void*, int64_t> kernel_launches() {
+  const std::lock_guard lock(runtime().mutex);
+  return runtime().kernel_launches;
+}
+
+std::vector<std::string> mistakes() {
+  const std::lock_guard lock(runtime().mutex);
+  return runtime().mistakes;
+}
+
+int64_t live_blocks() { return device_memory().blocks(); }
+
+void set(const Settings& settings) {
+  const std::lock_guard lock(runtime().mutex);
+  runtime().settings = settings;
+  runtime().random.seed(settings.seed);
+}
+
+void report_mistake(const std::string& what) {
+  const std::lock_guard lock(runtime().mutex);
+  runtime().mistakes.push_back(what);
+}
+
+bool check_range(const void* pointer, size_t bytes, const std::string& what) {
+  const std::lock_guard lock(runtime().mutex);
+  const std::string fault =
+      device_memory().holds(pointer) ? device_memory().fault(pointer, bytes) : "the address is not the device's";
+  if (!fault.empty()) runtime().mistakes.push_back(what + ": " + fault);
+  return fault.empty();
+}
+
+namespace {
+
+cudaError_t enqueue_work(cudaStream_t stream, Work work) {
+  Runtime& r = runtime();
+  if (!r.settings.execute) return r.lost;
+  return r.enqueue(stream, [work = std::move(work)] {
+    work();
+    return true;
+  });
+}
+
+}  // namespace
+
+cudaError_t launch(const void* kernel, cudaStream_t stream, Work work) {
+  const std::lock_guard lock(runtime().mutex);
+  ++runtime().counts.kernels;
+  ++runtime().kernel_launches[kernel];
+  return enqueue_work(stream, std::move(work));
+}
+
+cudaError_t call_library(cudaStream_t stream, Work work) {
+  const std::lock_guard lock(runtime().mutex);
+  ++runtime().counts.library_calls;
+  return enqueue_work(stream, std::move(work));
+}
+
+}  // namespace ghost::standin
