@@ -1,10 +1,11 @@
 // cuBLASLt on the CPU: float32 products of column-major matrices, with a bias for each row of the result.
+#include "tests/standin/toolkit/cublasLt.h"
+
 #include <bit>
 #include <cstring>
 #include <string>
 
 #include "tests/standin/standin.h"
-#include "tests/standin/toolkit/cublasLt.h"
 
 struct cublasLtContext {};
 struct cublasLtMatmulDescOpaque_t {

@@ -11,8 +11,8 @@ using ghost::standin::Runtime;
 namespace {
 
 // One call at a time; what it returns is remembered for cudaGetLastError.
-#define GHOST_STANDIN_ENTER      \
-  Runtime& r = runtime();        \
+#define GHOST_STANDIN_ENTER \
+  Runtime& r = runtime();   \
   const std::lock_guard lock(r.mutex)
 
 enum class Side { kHost, kDevice };
@@ -44,7 +44,8 @@ cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, 
   if (bytes == 0) return cudaSuccess;
   const Side source = side_of(from), target = side_of(to);
   if (!fits_kind(kind, source, target))
-    return r.mistake(cudaErrorInvalidValue, "a copy of " + std::to_string(bytes) + " bytes in another direction than it says");
+    return r.mistake(cudaErrorInvalidValue,
+                     "a copy of " + std::to_string(bytes) + " bytes in another direction than it says");
   for (const void* const end : {from, static_cast<const void*>(to)}) {
     if (side_of(end) == Side::kHost) continue;
     if (const std::string fault = device_memory().fault(end, bytes); !fault.empty())
@@ -206,8 +207,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   GHOST_STANDIN_ENTER;
-  return r.enqueue(stream,
-                   [state = event->state, number = event->state->recorded] { return state->done >= number; });
+  return r.enqueue(stream, [state = event->state, number = event->state->recorded] { return state->done >= number; });
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {

@@ -100,7 +100,8 @@ cudnnStatus_t finalize(Descriptor& d) {
       // Something must be left to the fallback list.
       if (index_of(d) == Engine::kPlain && convolution.groups() > 1)
         return refuse(CUDNN_STATUS_NOT_SUPPORTED, "the plain engine does not group");
-      put(d, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, std::vector<int64_t>{workspace_of(index_of(d))});
+      put(d, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64,
+          std::vector<int64_t>{workspace_of(index_of(d))});
       break;
     }
     default: break;
@@ -111,8 +112,7 @@ cudnnStatus_t finalize(Descriptor& d) {
 
 // Fills the caller's configurations with what the heuristics think best.
 cudnnStatus_t give_results(const Descriptor& heuristics, int64_t requested, int64_t* count, void* elements) {
-  const std::vector<Engine> engines =
-      engines_of(heuristics.value<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE));
+  const std::vector<Engine> engines = engines_of(heuristics.value<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE));
   const auto offered = static_cast<int64_t>(engines.size());
   *count = requested == 0 ? offered : std::min(requested, offered);
   for (int64_t i = 0; i < requested && i < offered; ++i) {

@@ -12,10 +12,9 @@ void require(bool good, const char* what) {
 
 Convolution::Map map_of(const Descriptor& tensor) {
   require(tensor.value<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE) == CUDNN_DATA_FLOAT, "only float32 is computed");
-  Convolution::Map map{tensor.value<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID),
-                       tensor.value<int64_t>(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT),
-                       tensor.values<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS),
-                       tensor.values<int64_t>(CUDNN_ATTR_TENSOR_STRIDES)};
+  Convolution::Map map{
+      tensor.value<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID), tensor.value<int64_t>(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT),
+      tensor.values<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS), tensor.values<int64_t>(CUDNN_ATTR_TENSOR_STRIDES)};
   require(map.size.size() == 4 && map.stride.size() == 4, "a tensor has four dimensions");
   for (size_t i = 0; i < 4; ++i) require(map.size[i] > 0 && map.stride[i] > 0, "sizes and strides are positive");
   require(map.alignment >= 4 && std::has_single_bit(static_cast<uint64_t>(map.alignment)),
@@ -67,8 +66,7 @@ float rounded(float value, bool tf32) {
 class Numbers {
  public:
   Numbers(const Convolution::Map& map, const float* data, bool tf32) : Numbers(map) {
-    if (data != nullptr)
-      for_each([&](double& number, int64_t offset) { number = rounded(data[offset], tf32); });
+    if (data != nullptr) for_each([&](double& number, int64_t offset) { number = rounded(data[offset], tf32); });
   }
   explicit Numbers(const Convolution::Map& map)
       : map_(map), numbers_(static_cast<size_t>(map.size[0] * map.size[1] * map.size[2] * map.size[3])) {}

@@ -18,9 +18,10 @@ size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * 
 
 struct sigaction previous_action;
 
-// Says whose memory it was before the process ends as it would have.
+// Lets work on a stream touch a block. For others, says whose memory it was before the process ends as it would have.
 void on_fault(int signal, siginfo_t* info, void*) {
   if (device_memory().holds(info->si_addr)) {
+    if (device_memory().unlock(info->si_addr)) return;
     const std::string fault = device_memory().fault(info->si_addr, 1);
     std::fprintf(stderr, "stand-in: %s\n",
                  fault.empty() ? "host code touched device memory" : ("device memory: " + fault).c_str());
@@ -36,8 +37,7 @@ DeviceMemory& device_memory() {
 }
 
 DeviceMemory::DeviceMemory() {
-  void* const mapped =
-      mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const mapped = mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) {
     std::perror("stand-in: no addresses for device memory");
     std::abort();
@@ -59,7 +59,7 @@ void* DeviceMemory::allocate(size_t bytes, int device, int64_t limit, bool touch
   if (touch) {
     mprotect(pages, pages_bytes, PROT_READ | PROT_WRITE);
     std::memset(pages, 0xff, pages_bytes);  // NaN in every floating type
-    if (open_ == 0) mprotect(pages, pages_bytes, PROT_NONE);
+    mprotect(pages, pages_bytes, PROT_NONE);
   }
   blocks_[reinterpret_cast<uintptr_t>(block)] = {bytes, pages_bytes, pages, device, true};
   ++live_;
@@ -104,11 +104,19 @@ int64_t DeviceMemory::bytes(int device) const {
   return sum;
 }
 
-void DeviceMemory::protect(bool open) {
-  open_ += open ? 1 : -1;
-  if (open_ != (open ? 1 : 0)) return;
-  for (const auto& [address, block] : blocks_)
-    if (block.live) mprotect(block.pages, block.pages_bytes, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+bool DeviceMemory::unlock(const void* pointer) {
+  const auto after = blocks_.upper_bound(reinterpret_cast<uintptr_t>(pointer));
+  if (open_ == 0 || after == blocks_.begin()) return false;
+  const Block& block = std::prev(after)->second;
+  if (!block.live || pointer >= block.pages + block.pages_bytes) return false;
+  unlocked_.push_back(&block);
+  return mprotect(block.pages, block.pages_bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+void DeviceMemory::close() {
+  if (--open_ > 0) return;
+  for (const Block* block : unlocked_) mprotect(block->pages, block->pages_bytes, PROT_NONE);
+  unlocked_.clear();
 }
 
 }  // namespace ghost::standin

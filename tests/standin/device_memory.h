@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace ghost::standin {
 
@@ -21,14 +22,16 @@ class DeviceMemory {
   bool holds(const void* pointer) const;  // whether the address is the device's, live or not
   // "" or what is wrong: outside of every block, freed, past the end.
   std::string fault(const void* pointer, size_t bytes) const;
+  // A page fault at an address of the device: makes the block accessible if it may be touched now.
+  bool unlock(const void* pointer);
   int64_t blocks() const { return live_; }
   int64_t bytes(int device) const;
 
   // Work on a stream may touch live blocks while one of these lives; the host may not.
   class Open {
    public:
-    explicit Open(DeviceMemory& memory) : memory_(memory) { memory_.protect(true); }
-    ~Open() { memory_.protect(false); }
+    explicit Open(DeviceMemory& memory) : memory_(memory) { ++memory_.open_; }
+    ~Open() { memory_.close(); }
     Open(const Open&) = delete;
     Open& operator=(const Open&) = delete;
 
@@ -43,9 +46,10 @@ class DeviceMemory {
     int device;
     bool live;
   };
-  void protect(bool open);
+  void close();
 
-  std::map<uintptr_t, Block> blocks_;  // by address; freed ones stay
+  std::map<uintptr_t, Block> blocks_;   // by address; freed ones stay
+  std::vector<const Block*> unlocked_;  // those that were touched since it was opened
   char *begin_, *next_;
   int64_t live_ = 0;
   int open_ = 0;
