@@ -168,7 +168,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   const double factor = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
   const Operand left = operand(a, *a_layout, op.a), right = operand(b, *b_layout, op.b);
   const int64_t inner = op.a == CUBLAS_OP_N ? a_layout->columns : a_layout->rows;
-  const cudaError_t status = ghost::standin::call_library(stream, [=, size = *d_layout] {
+  const int64_t result = d_layout->rows * d_layout->columns;
+  const int64_t read = (d_layout->rows + d_layout->columns) * inner + (keep == 0 ? 0 : result);
+  const cudaError_t status = ghost::standin::call_library(stream, 4 * read, 4 * result, [=, size = *d_layout] {
     std::memset(workspace, 0xff, kWorkspace);
     float* const result = static_cast<float*>(d);
     for (int64_t j = 0; j < size.columns; ++j)

@@ -169,7 +169,8 @@ cudnnStatus_t execute(cudaStream_t stream, const Descriptor& plan, const Descrip
   void* const workspace = pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   if (bytes > 0 && !check_range(workspace, bytes, "cuDNN, workspace"))
     return refuse(CUDNN_STATUS_BAD_PARAM_OUT_OF_BOUND, "the workspace is not the device's");
-  const cudaError_t status = call_library(stream, [=] {
+  const int64_t written = c.result().numel() * 4, read = (c.x.numel() + c.weight.numel() + c.z.numel()) * 4 - written;
+  const cudaError_t status = call_library(stream, read, written, [=] {
     if (bytes > 0) std::memset(workspace, 0xff, bytes);
     compute(c, p.x, p.weight, p.z, engine == Engine::kTensorCore);
   });

@@ -69,7 +69,7 @@ class Numbers {
     if (data != nullptr) for_each([&](double& number, int64_t offset) { number = rounded(data[offset], tf32); });
   }
   explicit Numbers(const Convolution::Map& map)
-      : map_(map), numbers_(static_cast<size_t>(map.size[0] * map.size[1] * map.size[2] * map.size[3])) {}
+      : map_(map), numbers_(static_cast<size_t>(map.numel())) {}
 
   // The channels of (n, h, w), side by side.
   double* at(int64_t n, int64_t h, int64_t w) {

@@ -49,7 +49,8 @@ struct Convolution {
   struct Map {
     int64_t id, alignment;
     std::vector<int64_t> size, stride;  // n, c, h, w
-    int64_t bytes() const;
+    int64_t numel() const { return size[0] * size[1] * size[2] * size[3]; }
+    int64_t bytes() const;  // from the first element to the last
   };
   cudnnBackendDescriptorType_t operation{};
   Map x, weight, z;

@@ -12,7 +12,7 @@
 namespace ghost::standin {
 namespace {
 
-constexpr size_t kReserved = size_t{256} << 30, kPage = 4096, kAlignment = 256;  // cudaMalloc aligns to 256 bytes
+constexpr size_t kPage = 4096, kAlignment = 256;  // cudaMalloc aligns to 256 bytes
 
 size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
@@ -76,11 +76,6 @@ std::string DeviceMemory::free(void* pointer) {
   madvise(block.pages, block.pages_bytes, MADV_DONTNEED);
   mprotect(block.pages, block.pages_bytes, PROT_NONE);
   return "";
-}
-
-bool DeviceMemory::holds(const void* pointer) const {
-  const char* const at = static_cast<const char*>(pointer);
-  return at >= begin_ && at < begin_ + kReserved;
 }
 
 std::string DeviceMemory::fault(const void* pointer, size_t bytes) const {

@@ -12,6 +12,8 @@ namespace ghost::standin {
 
 class DeviceMemory {
  public:
+  static constexpr size_t kReserved = size_t{256} << 30;  // bytes of addresses
+
   DeviceMemory();
 
   // nullptr where `limit` bytes would be exceeded. Filled with NaN if `touch`.
@@ -19,7 +21,12 @@ class DeviceMemory {
   // "" or what is wrong with the pointer.
   std::string free(void* pointer);
 
-  bool holds(const void* pointer) const;  // whether the address is the device's, live or not
+  const char* begin() const { return begin_; }
+  // Whether the address is the device's, live or not.
+  bool holds(const void* pointer) const {
+    const char* const at = static_cast<const char*>(pointer);
+    return at >= begin_ && at < begin_ + kReserved;
+  }
   // "" or what is wrong: outside of every block, freed, past the end.
   std::string fault(const void* pointer, size_t bytes) const;
   // A page fault at an address of the device: makes the block accessible if it may be touched now.

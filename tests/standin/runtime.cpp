@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
+
+#include "tests/standin/sector_log.h"
 
 namespace ghost::standin {
 
@@ -21,7 +24,9 @@ Counts Counts::operator-(const Counts& b) const {
           .downloaded_bytes = downloaded_bytes - b.downloaded_bytes,
           .device_copied_bytes = device_copied_bytes - b.device_copied_bytes,
           .allocations = allocations - b.allocations,
-          .frees = frees - b.frees};
+          .frees = frees - b.frees,
+          .read_bytes = read_bytes - b.read_bytes,
+          .written_bytes = written_bytes - b.written_bytes};
 }
 
 CUstream_st& Runtime::find(cudaStream_t stream) {
@@ -95,6 +100,15 @@ cudaError_t Runtime::wait_for_all() {
   });
 }
 
+void Runtime::run_kernel(const Work& work) {
+  sector_log().begin_launch();
+  work();
+  const Sectors sectors = sector_log().end_launch();
+  counts.read_bytes += sectors.read * kSector;
+  counts.written_bytes += sectors.written * kSector;
+  if (!sectors.fault.empty()) mistakes.push_back("a kernel " + sectors.fault);
+}
+
 Counts counts() {
   const std::lock_guard lock(runtime().mutex);
   return runtime().counts;
@@ -105,9 +119,9 @@ std::map<const void*, int64_t> kernel_launches() {
   return runtime().kernel_launches;
 }
 
-std::vector<std::string> mistakes() {
+std::vector<std::string> take_mistakes() {
   const std::lock_guard lock(runtime().mutex);
-  return runtime().mistakes;
+  return std::exchange(runtime().mistakes, {});
 }
 
 int64_t live_blocks() { return device_memory().blocks(); }
@@ -148,12 +162,14 @@ cudaError_t launch(const void* kernel, cudaStream_t stream, Work work) {
   const std::lock_guard lock(runtime().mutex);
   ++runtime().counts.kernels;
   ++runtime().kernel_launches[kernel];
-  return enqueue_work(stream, std::move(work));
+  return enqueue_work(stream, [work = std::move(work)] { runtime().run_kernel(work); });
 }
 
-cudaError_t call_library(cudaStream_t stream, Work work) {
+cudaError_t call_library(cudaStream_t stream, int64_t read_bytes, int64_t written_bytes, Work work) {
   const std::lock_guard lock(runtime().mutex);
   ++runtime().counts.library_calls;
+  runtime().counts.read_bytes += read_bytes;
+  runtime().counts.written_bytes += written_bytes;
   return enqueue_work(stream, std::move(work));
 }
 

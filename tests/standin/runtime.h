@@ -47,6 +47,7 @@ struct Runtime {
   cudaError_t wait_for_all();
   cudaError_t fail(cudaError_t status) { return last = status; }
   cudaError_t mistake(cudaError_t status, const std::string& what);
+  void run_kernel(const Work& work);
 
  private:
   bool run_one();  // false where every queue is empty or waits

@@ -23,16 +23,27 @@ struct Counts {
   int64_t uploads = 0, downloads = 0, device_copies = 0;
   int64_t uploaded_bytes = 0, downloaded_bytes = 0, device_copied_bytes = 0;
   int64_t allocations = 0, frees = 0;  // cudaMalloc, cudaFree
+  // Device memory that a launch touches, in sectors of 32 bytes, each once per launch however often it is touched: what
+  // must cross the bus if nothing stays in the caches between launches. Of kernels only where kAccessesAreSeen.
+  int64_t read_bytes = 0, written_bytes = 0;
   int64_t launches() const { return kernels + library_calls; }
+  int64_t touched_bytes() const { return read_bytes + written_bytes; }
   Counts operator-(const Counts& before) const;
 };
 Counts counts();
 // Launches by kernel so far; the address is the kernel's function.
 std::map<const void*, int64_t> kernel_launches();
 
-// Everything that was done wrong so far: a double free, a copy past a block, a dead descriptor. A kernel's mistake is
-// here and, as on a device, fails every later call.
-std::vector<std::string> mistakes();
+// Whether the compiler lets the stand-in see every access of a kernel (g++ without sanitizers does).
+#ifdef GHOST_STANDIN_SEES_ACCESSES
+inline constexpr bool kAccessesAreSeen = true;
+#else
+inline constexpr bool kAccessesAreSeen = false;
+#endif
+
+// Everything that was done wrong since the last call: a double free, a copy past a block, a dead descriptor, a kernel
+// that touches what is not the device's. A kernel's exception is here and, as on a device, fails every later call.
+std::vector<std::string> take_mistakes();
 int64_t live_blocks();
 
 struct Settings {
@@ -47,9 +58,12 @@ void set(const Settings& settings);
 // --- for the stand-in libraries ---
 using Work = std::function<void()>;
 cudaError_t launch(const void* kernel, cudaStream_t stream, Work work);
-cudaError_t call_library(cudaStream_t stream, Work work);
+// `read_bytes`, `written_bytes`: what the call touches.
+cudaError_t call_library(cudaStream_t stream, int64_t read_bytes, int64_t written_bytes, Work work);
 // Whether [pointer, pointer + bytes) lies in one live block; else a mistake that begins with `what`.
 bool check_range(const void* pointer, size_t bytes, const std::string& what);
 void report_mistake(const std::string& what);
+// A kernel's access to memory (access_hooks.cpp).
+void note_access(const void* pointer, size_t bytes, bool write);
 
 }  // namespace ghost::standin

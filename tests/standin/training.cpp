@@ -26,7 +26,7 @@ class ClassifierCase : public Training {
       : device_(device),
         options_(options),
         model_(make_model({.width = options.width,
-                           .num_classes = 5,
+                           .num_classes = options.classes,
                            .flavour = options.keras ? Flavour::kKeras : Flavour::kTorch,
                            .seed = 7})) {
     shake(*model_);

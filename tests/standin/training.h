@@ -36,7 +36,7 @@ class Training {
 };
 
 struct ClassifierTraining {
-  int64_t batch = 16, size = 32;
+  int64_t batch = 16, size = 32, classes = 5;
   double width = 0.5;
   bool keras = false;
 };
