@@ -25,13 +25,6 @@ std::string table_of_launches(const std::map<const void*, int64_t>& before) {
   return text;
 }
 
-Counts third_step(Training& training) {
-  for (uint64_t i = 0; i < 2; ++i) training.step(0);
-  const Counts before = counts();
-  training.step(0);
-  return counts() - before;
-}
-
 TEST(StandinCounts, AStepOfGhostNetAt224) {
   const Device device = Device::cuda();  // tries the device with a kernel
   set({.execute = false});
@@ -42,33 +35,42 @@ TEST(StandinCounts, AStepOfGhostNetAt224) {
   training->step(0);
   const Counts step = counts() - before;
   set({});
-  std::printf("a step of GhostNet-1.0 at 224, batch 32: %ld launches (%ld kernels, %ld library calls), %ld waits, "
-              "%ld uploads of %ld bytes, %ld downloads of %ld bytes\n",
-              step.launches(), step.kernels, step.library_calls, step.waits, step.uploads, step.uploaded_bytes,
-              step.downloads, step.downloaded_bytes);
+  std::printf(
+      "a step of GhostNet-1.0 at 224, batch 32: %ld launches (%ld kernels, %ld library calls), %ld waits, "
+      "%ld uploads of %ld bytes, %ld downloads of %ld bytes\n",
+      step.launches(), step.kernels, step.library_calls, step.waits, step.uploads, step.uploaded_bytes, step.downloads,
+      step.downloaded_bytes);
   EXPECT_LE(step.launches(), 860) << table_of_launches(launched);
-  EXPECT_LE(step.waits, 2);  // the loss, the norm of the gradients
+  EXPECT_EQ(step.waits, 2);  // the loss, the norm of the gradients
   EXPECT_EQ(step.uploads, 2);
   EXPECT_LE(step.downloaded_bytes, 16);
   EXPECT_EQ(step.device_copies, 0);
   EXPECT_EQ(step.allocations, 0);
 }
 
-// Bytes of a step are w + batch * (a * size^2 + h): weights and optimizer, maps, head. Three small runs give all three,
+// Forward and backward touch w + batch * (a * size^2 + h) bytes: weights, maps, head. Three small runs give all three,
 // for at 64 and 96 every stage's map has the same share of the picture as at 224.
 TEST(StandinCounts, BytesThatAStepOfGhostNetAt224Touches) {
   if (!kAccessesAreSeen) GTEST_SKIP() << "this compiler does not show the accesses of kernels";
   const auto bytes = [](int64_t batch, int64_t size) {
-    const auto training = classifier_on(Device::cuda(), {.batch = batch, .size = size, .classes = 1000, .width = 1});
-    return static_cast<double>(third_step(*training).touched_bytes());
+    const auto training = classifier_on(Device::cuda(), {.batch = batch, .size = size, .width = 1});
+    finish();
+    const Counts before = counts();
+    TapeScope tape;
+    tape.tape().backward(training->loss(0));
+    finish();
+    return static_cast<double>((counts() - before).touched_bytes());
   };
+  set({.watch = true});
   const double one = bytes(1, 64), two = bytes(2, 64), wide = bytes(1, 96);
   const double of_maps = (wide - one) / (96 * 96 - 64 * 64), head = two - one - of_maps * 64 * 64;
-  const double weights = one - (two - one), image = of_maps * 224 * 224 + head;
-  std::printf("GhostNet-1.0 at 224 touches %.0f MB an image (%.2f x 121 MB) and %.0f MB a step for weights\n", image / 1e6,
-              image / 121e6, weights / 1e6);
-  EXPECT_GT(image / 121e6, 1);
-  EXPECT_LT(image / 121e6, 3.5);
+  set({});
+  const double image = of_maps * 224 * 224 + head;
+  std::printf("GhostNet-1.0 at 224 touches %.0f MB an image, %.2f times the 121 MB of the fused schedule\n",
+              image / 1e6, image / 121e6);
+  EXPECT_GT(image, 121e6);
+  EXPECT_LT(image, 1.97 * 121e6);
+  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;  // accesses outside of blocks
 }
 
 }  // namespace

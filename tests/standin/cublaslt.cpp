@@ -71,6 +71,8 @@ bool usable(const char* name, const void* data, const cublasLtMatrixLayoutOpaque
 
 extern "C" {
 
+const char* ghost_standin_name() { return "cuBLASLt of tests/standin"; }
+
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   *handle = new cublasLtContext;
   return CUBLAS_STATUS_SUCCESS;

@@ -199,6 +199,8 @@ using namespace ghost::standin;  // NOLINT(google-build-using-namespace): the fu
 
 extern "C" {
 
+const char* ghost_standin_name() { return "cuDNN of tests/standin"; }
+
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
   *handle = new cudnnContext;
   return CUDNN_STATUS_SUCCESS;

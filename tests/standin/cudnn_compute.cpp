@@ -68,8 +68,7 @@ class Numbers {
   Numbers(const Convolution::Map& map, const float* data, bool tf32) : Numbers(map) {
     if (data != nullptr) for_each([&](double& number, int64_t offset) { number = rounded(data[offset], tf32); });
   }
-  explicit Numbers(const Convolution::Map& map)
-      : map_(map), numbers_(static_cast<size_t>(map.numel())) {}
+  explicit Numbers(const Convolution::Map& map) : map_(map), numbers_(static_cast<size_t>(map.numel())) {}
 
   // The channels of (n, h, w), side by side.
   double* at(int64_t n, int64_t h, int64_t w) {

@@ -101,9 +101,12 @@ cudaError_t Runtime::wait_for_all() {
 }
 
 void Runtime::run_kernel(const Work& work) {
+  if (!settings.watch) return work();
   sector_log().begin_launch();
+  watching = true;
   work();
-  const Sectors sectors = sector_log().end_launch();
+  watching = false;
+  const Sectors& sectors = sector_log().of_launch();
   counts.read_bytes += sectors.read * kSector;
   counts.written_bytes += sectors.written * kSector;
   if (!sectors.fault.empty()) mistakes.push_back("a kernel " + sectors.fault);
@@ -130,6 +133,12 @@ void set(const Settings& settings) {
   const std::lock_guard lock(runtime().mutex);
   runtime().settings = settings;
   runtime().random.seed(settings.seed);
+}
+
+void finish() {
+  const std::lock_guard lock(runtime().mutex);
+  --runtime().counts.waits;
+  runtime().wait_for_all();
 }
 
 void report_mistake(const std::string& what) {

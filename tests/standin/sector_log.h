@@ -18,14 +18,13 @@ class SectorLog {
  public:
   SectorLog();
   void begin_launch();
-  Sectors end_launch();
+  const Sectors& of_launch() const { return sectors_; }
   void note(const void* pointer, size_t bytes, bool write);
 
  private:
   const char* const device_;
   uint32_t *read_, *written_;  // by sector: the launch that touched it last
   uint32_t launch_ = 0;
-  bool running_ = false;
   Sectors sectors_;
 };
 

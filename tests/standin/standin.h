@@ -24,7 +24,7 @@ struct Counts {
   int64_t uploaded_bytes = 0, downloaded_bytes = 0, device_copied_bytes = 0;
   int64_t allocations = 0, frees = 0;  // cudaMalloc, cudaFree
   // Device memory that a launch touches, in sectors of 32 bytes, each once per launch however often it is touched: what
-  // must cross the bus if nothing stays in the caches between launches. Of kernels only where kAccessesAreSeen.
+  // must cross the bus if nothing stays in the caches between launches. Of kernels only under Settings::watch.
   int64_t read_bytes = 0, written_bytes = 0;
   int64_t launches() const { return kernels + library_calls; }
   int64_t touched_bytes() const { return read_bytes + written_bytes; }
@@ -47,6 +47,7 @@ std::vector<std::string> take_mistakes();
 int64_t live_blocks();
 
 struct Settings {
+  bool watch = false;   // notes every access of kernels where kAccessesAreSeen: slow
   bool execute = true;  // false: everything is counted, nothing runs, memory is never touched, downloads give zeros
   double eager = 0;     // share of calls after which some of the queued work runs at once, as on an idle device
   uint64_t seed = 1;
@@ -54,6 +55,8 @@ struct Settings {
   int64_t memory = int64_t{80} << 30;  // bytes of each device
 };
 void set(const Settings& settings);
+// Runs all that is queued, for figures that are to be complete; no wait is counted.
+void finish();
 
 // --- for the stand-in libraries ---
 using Work = std::function<void()>;
@@ -63,7 +66,8 @@ cudaError_t call_library(cudaStream_t stream, int64_t read_bytes, int64_t writte
 // Whether [pointer, pointer + bytes) lies in one live block; else a mistake that begins with `what`.
 bool check_range(const void* pointer, size_t bytes, const std::string& what);
 void report_mistake(const std::string& what);
-// A kernel's access to memory (access_hooks.cpp).
+// A kernel's access to memory, while `watching` (access_hooks.cpp).
+extern bool watching;
 void note_access(const void* pointer, size_t bytes, bool write);
 
 }  // namespace ghost::standin

@@ -100,7 +100,9 @@ Optimizer& Training::optimizer() {
 
 void Training::step(uint64_t number) {
   TapeScope tape;
-  tape.tape().backward(loss(number));
+  const Variable loss = this->loss(number);
+  loss.value().item();  // the trainer looks at each
+  tape.tape().backward(loss);
   optimizer().step(config.learning_rate, 1.0);
 }
 

@@ -63,7 +63,7 @@ class StandinTraining : public testing::TestWithParam<bool> {
 TEST_P(StandinTraining, StepsOfAClassifierAreTheCpus) {
   const ClassifierTraining options{.keras = GetParam()};
   const auto on_cpu = classifier_on(Device::cpu(), options), on_cuda = classifier_on(Device::cuda(), options);
-  const uint64_t steps = GetParam() ? 4 : 10;
+  const uint64_t steps = GetParam() ? 3 : 10;
   int kinks = 0;
   for (uint64_t i = 0; i < steps; ++i) {
     const Difference difference = step_on_both(*on_cpu, *on_cuda, i, kLimit);
@@ -86,7 +86,7 @@ TEST_P(StandinTraining, WithRunningStatisticsEveryGradientIsTheCpus) {
 
 TEST_P(StandinTraining, StepsOfADetectorAreTheCpus) {
   const auto on_cpu = detector_on(Device::cpu(), GetParam()), on_cuda = detector_on(Device::cuda(), GetParam());
-  step_on_both(*on_cpu, *on_cuda, 0, 1e-2);  // eight values are all that the last batch norms see
+  if (!GetParam()) step_on_both(*on_cpu, *on_cuda, 0, 1e-2);  // eight values are all that the last batch norms see
   for (Training* training : {on_cpu.get(), on_cuda.get()}) training->module().set_training(false);
   const Difference difference = step_on_both(*on_cpu, *on_cuda, 1, kLimit);
   EXPECT_LE(difference.worst, kLimit) << difference.where;
