@@ -8,12 +8,14 @@
 
 #include "core/cuda.h"
 
+#if !defined(GHOST_DYNAMIC_SHARED)  // tests/standin has its own of these two
 #define GHOST_DYNAMIC_SHARED(T, name)                                    \
   extern __shared__ __align__(16) unsigned char ghost_dynamic_shared_[]; \
   T* const name = reinterpret_cast<T*>(ghost_dynamic_shared_)
 
 // Checked in tests/simt; here the hardware traps.
 #define GHOST_CHECK_ALIGNED(pointer, bytes)
+#endif
 
 namespace ghost {
 

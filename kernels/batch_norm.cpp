@@ -43,9 +43,10 @@ RawGradient batch_norm_gradient(const Tensor& dy, const Tensor& z, const BatchNo
                                 int gamma_input) {
   const Tensor& scale = saved.epilogue.scale;
   const int64_t channels = scale.numel();
-  RawGradient dz{dy, z, saved.epilogue, Tensor::zeros({3, channels}, scale.options())};
+  RawGradient dz{dy, z, saved.epilogue, Tensor({3, channels}, scale.options())};
   const bool parameters = grads.needed(gamma_input) || grads.needed(gamma_input + 1);
   if (!saved.training && !parameters) {  // frozen: dz = scale * g, nothing to sum
+    dz.coefficients.fill(0);
     dz.coefficients.rows(0, 1).reshape({channels}).copy_from(scale);
     return dz;
   }

@@ -7,15 +7,16 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstring>
 #include <source_location>
 #include <type_traits>
 
 #include "tests/simt/scheduler.h"
 
-#define threadIdx (static_cast<const uint3&>(::ghost::simt::detail::thread_index))
-#define blockIdx (static_cast<const uint3&>(::ghost::simt::detail::block_index))
-#define blockDim (static_cast<const dim3&>(::ghost::simt::detail::block_size))
-#define gridDim (static_cast<const dim3&>(::ghost::simt::detail::grid_size))
+inline constexpr const uint3& threadIdx = ghost::simt::detail::thread_index;
+inline constexpr const uint3& blockIdx = ghost::simt::detail::block_index;
+inline constexpr const dim3& blockDim = ghost::simt::detail::block_size;
+inline constexpr const dim3& gridDim = ghost::simt::detail::grid_size;
 inline constexpr int warpSize = 32;
 
 using GhostSimtPlace = std::source_location;

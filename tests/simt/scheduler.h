@@ -68,6 +68,7 @@ uint64_t warp_exchange(unsigned mask, uint64_t bits, int source, const std::sour
 void warp_barrier(unsigned mask, const std::source_location& where);
 void fence();
 
+void allow_dynamic_shared(const void* kernel, int bytes);
 void* dynamic_shared(const std::source_location& where);
 void check_aligned(const volatile void* p, size_t bytes, const std::source_location& where);
 int lane();

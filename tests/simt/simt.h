@@ -25,7 +25,7 @@
 
 #include "core/device.h"
 #include "tests/simt/device_functions.h"
-#include "tests/simt/scheduler.h"
+#include "tests/simt/runtime_calls.h"
 
 #define GHOST_DYNAMIC_SHARED(T, name) \
   T* const name = static_cast<T*>(::ghost::simt::detail::dynamic_shared(std::source_location::current()))

@@ -1,0 +1,73 @@
+// A checkpoint written from the device and read back onto it: the run that was stopped is the run that was not, byte by
+// byte, in whatever order threads, blocks and streams run.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/simt/scheduler.h"
+#include "tests/standin/standin.h"
+#include "tests/standin/training.h"
+#include "train/checkpoint.h"
+
+namespace ghost::standin {
+namespace {
+
+struct Session {
+  Session() : training(classifier_on(Device::cuda(), {.batch = 2})), ema(training->module(), 0.9) {}
+  CheckpointParts parts() { return {training->module(), training->optimizer(), &ema}; }
+  void steps(int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      training->step(static_cast<uint64_t>(i));
+      ema.update(i + 1);
+    }
+  }
+  void save(const std::string& path, int64_t step) {
+    ModelCard card;
+    card.classes = {"a", "b", "c", "d", "e"};
+    save_checkpoint(path, parts(), {.step = step, .sums = {0}}, card, "");
+  }
+
+  std::unique_ptr<Training> training;
+  Ema ema;
+};
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(StandinResume, GoesOnWithTheSameBytes) {
+  const std::string folder = testing::TempDir() + "/standin_resume";
+  std::filesystem::create_directories(folder);
+  const std::string whole = folder + "/whole.safetensors", half = folder + "/half.safetensors",
+                    resumed = folder + "/resumed.safetensors";
+  {
+    Session straight;
+    straight.steps(0, 3);
+    straight.save(whole, 3);
+  }
+  set({.eager = 0.7, .seed = 9});
+  simt::set_order(simt::Order::kRandom, 5);
+  {
+    Session first;
+    first.steps(0, 2);
+    first.save(half, 2);
+  }
+  {
+    Session second;
+    EXPECT_EQ(load_checkpoint(half, second.parts()).step, 2);
+    second.steps(2, 3);
+    second.save(resumed, 3);
+  }
+  simt::set_order(simt::Order::kUp);
+  set({});
+  EXPECT_GT(bytes_of(whole).size(), 100'000u);
+  EXPECT_TRUE(bytes_of(whole) == bytes_of(resumed)) << whole << " and " << resumed << " differ";
+  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace ghost::standin

@@ -1,0 +1,3 @@
+#pragma once
+
+#define CUDNN_MAJOR 9

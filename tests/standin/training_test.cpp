@@ -1,0 +1,114 @@
+// The CUDA backend trains as the CPU does: loss, gradients and everything that a step changes. Each step begins from
+// the same weights, statistics and moments: left to themselves two runs part within a few steps, because a network
+// whose batch norms see few values multiplies rounding a thousandfold per step. The CPU's float32 parts from its own
+// float64 as fast.
+#include "tests/standin/training.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/allocator.h"
+#include "tests/standin/standin.h"
+
+namespace ghost::standin {
+namespace {
+
+constexpr double kLimit = 1e-5;
+
+struct Difference {
+  double whole = 0;   // of all gradients as one vector, relative to its length
+  double worst = 0;   // of one tensor, relative to its length or to a hundredth of all, for some are rounding alone:
+  std::string where;  // biases that a batch norm undoes
+};
+
+Difference compare(const std::vector<NamedTensor>& actual, const std::vector<NamedTensor>& expected) {
+  Difference result;
+  const double all = norm_of(expected);
+  double squares = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double apart = distance(actual[i].tensor, expected[i].tensor);
+    squares += apart * apart;
+    const double error = apart / std::max(norm_of({expected[i]}), 0.01 * all);
+    if (error <= result.worst) continue;
+    result.worst = error;
+    result.where = expected[i].name;
+  }
+  result.whole = std::sqrt(squares) / all;
+  return result;
+}
+
+// One step on both devices from the CPU's state, which the other takes over at the end.
+Difference step_on_both(Training& on_cpu, Training& on_cuda, uint64_t number, double loss_limit) {
+  const StepResult expected = on_cpu.observed_step(number), actual = on_cuda.observed_step(number);
+  EXPECT_NEAR(actual.loss, expected.loss, loss_limit * expected.loss) << "step " << number;
+  const std::vector<NamedTensor> theirs = on_cuda.state(), ours = on_cpu.state();
+  for (size_t i = 0; i < ours.size(); ++i) theirs[i].tensor.copy_from(ours[i].tensor);
+  return compare(actual.gradients, expected.gradients);
+}
+
+void expect_no_mistakes() {
+  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
+}
+
+class StandinTraining : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override { set({.eager = GetParam() ? 0.5 : 0}); }
+  void TearDown() override {
+    set({});
+    expect_no_mistakes();
+  }
+};
+
+TEST_P(StandinTraining, StepsOfAClassifierAreTheCpus) {
+  const ClassifierTraining options{.keras = GetParam()};
+  const auto on_cpu = classifier_on(Device::cpu(), options), on_cuda = classifier_on(Device::cuda(), options);
+  const uint64_t steps = GetParam() ? 3 : 10;
+  int kinks = 0;
+  for (uint64_t i = 0; i < steps; ++i) {
+    const Difference difference = step_on_both(*on_cpu, *on_cuda, i, kLimit);
+    // A unit within rounding of its ReLU's kink may fall to either side; its gradient, one of sixteen that a channel
+    // has on the last maps, is then there or not, and all that lie before it notice.
+    EXPECT_LE(difference.whole, 0.1) << "step " << i << ", most in " << difference.where;
+    kinks += difference.whole > kLimit;
+  }
+  EXPECT_LE(kinks, 3) << "of " << steps << " steps are further apart than " << kLimit;
+}
+
+// Without the statistics of the batch nothing multiplies rounding, so every tensor is held to the limit by itself.
+TEST_P(StandinTraining, WithRunningStatisticsEveryGradientIsTheCpus) {
+  const ClassifierTraining options{.batch = 3, .keras = GetParam()};
+  const auto on_cpu = classifier_on(Device::cpu(), options), on_cuda = classifier_on(Device::cuda(), options);
+  for (Training* training : {on_cpu.get(), on_cuda.get()}) training->module().set_training(false);
+  const Difference difference = step_on_both(*on_cpu, *on_cuda, 2, kLimit);
+  EXPECT_LE(difference.worst, kLimit) << difference.where;
+}
+
+TEST_P(StandinTraining, StepsOfADetectorAreTheCpus) {
+  const auto on_cpu = detector_on(Device::cpu(), GetParam()), on_cuda = detector_on(Device::cuda(), GetParam());
+  if (!GetParam()) step_on_both(*on_cpu, *on_cuda, 0, 1e-2);  // eight values are all that the last batch norms see
+  for (Training* training : {on_cpu.get(), on_cuda.get()}) training->module().set_training(false);
+  const Difference difference = step_on_both(*on_cpu, *on_cuda, 1, kLimit);
+  EXPECT_LE(difference.worst, kLimit) << difference.where;
+}
+
+INSTANTIATE_TEST_SUITE_P(Flavours, StandinTraining, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Keras" : "Torch"; });
+
+TEST(StandinMemory, AStepAsksNothingAndNothingIsLeft) {
+  {
+    const auto training = classifier_on(Device::cuda(), {.batch = 2});
+    for (uint64_t i = 0; i < 2; ++i) training->step(i);
+    const Counts before = counts();
+    for (uint64_t i = 2; i < 5; ++i) training->step(i);
+    EXPECT_EQ((counts() - before).allocations, 0);
+    EXPECT_EQ((counts() - before).frees, 0);
+  }
+  EXPECT_EQ(memory_stats(Device::cuda()).in_use, 0);
+  release_cached(Device::cuda());
+  EXPECT_EQ(live_blocks(), 0);
+  expect_no_mistakes();
+}
+
+}  // namespace
+}  // namespace ghost::standin
