@@ -59,7 +59,6 @@ void put_child(Descriptor& d, cudnnBackendAttributeName_t name, DescriptorPointe
 }
 
 // Names of the stand-in's own, unlike any of cuDNN's.
-constexpr auto kEngineIndex = static_cast<cudnnBackendAttributeName_t>(-1);
 constexpr auto kEngineGraph = static_cast<cudnnBackendAttributeName_t>(-2);
 
 std::vector<Engine> engines_of(cudnnBackendHeurMode_t mode) {
@@ -73,7 +72,7 @@ DescriptorPointer make_engine(Engine engine, const DescriptorPointer& graph) {
   if (engine == Engine::kTensorCore) notes = {CUDNN_NUMERICAL_NOTE_TENSOR_CORE};
   if (engine == Engine::kNondeterministic) notes = {CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
   put(*made, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes);
-  put(*made, kEngineIndex, CUDNN_TYPE_INT64, std::vector<int64_t>{static_cast<int64_t>(engine)});
+  put(*made, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, std::vector<int64_t>{static_cast<int64_t>(engine)});
   put_child(*made, kEngineGraph, graph);
   return made;
 }
@@ -81,7 +80,9 @@ DescriptorPointer make_engine(Engine engine, const DescriptorPointer& graph) {
 const Descriptor& engine_of(const Descriptor& plan) {
   return plan.child(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG).child(CUDNN_ATTR_ENGINECFG_ENGINE);
 }
-Engine index_of(const Descriptor& plan) { return static_cast<Engine>(engine_of(plan).value<int64_t>(kEngineIndex)); }
+Engine index_of(const Descriptor& plan) {
+  return static_cast<Engine>(engine_of(plan).value<int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
+}
 const Descriptor& operation_of(const Descriptor& plan) {
   return engine_of(plan).child(kEngineGraph).child(CUDNN_ATTR_OPERATIONGRAPH_OPS);
 }
