@@ -94,7 +94,7 @@ TEST(GpuPlan, BytesOfOneConvolution) {
   EXPECT_EQ(plan.bytes, bytes);
   EXPECT_DOUBLE_EQ(plan.floor_ms, floor);
   EXPECT_NEAR(pool.floor_ms, 1e3 * 2 * (1024 + 64) / 3.35e12, 1e-15);
-  EXPECT_EQ(plan.fused_bytes, 3 * ((384 + 1024) + (1024 + 40)));
+  EXPECT_EQ(plan.fused_bytes, 3 * ((384 + 1024) + (64 + 40)));
 }
 
 // A block is 512 bytes at the least.
@@ -120,7 +120,7 @@ TEST(GpuPlan, InferenceKeepsNothing) {
   EXPECT_EQ(plan.memory.gradients + plan.memory.moments + plan.memory.average + plan.memory.activations, 0);
   EXPECT_EQ(plan.launches, 4);  // weight layout, convolution, mean, linear
   EXPECT_EQ(row_of(plan, "conv").backward_bytes, 0);
-  EXPECT_EQ(plan.fused_bytes, (384 + 1024) + (1024 + 40));
+  EXPECT_EQ(plan.fused_bytes, (384 + 1024) + (64 + 40));
 }
 
 TEST(GpuPlan, AccumulationRepeatsAllButTheUpdate) {
