@@ -80,16 +80,15 @@ std::string DeviceMemory::free(void* pointer) {
 
 std::string DeviceMemory::fault(const void* pointer, size_t bytes) const {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  auto after = blocks_.upper_bound(address);
+  const auto after = blocks_.upper_bound(address);
+  const Block* const block = after == blocks_.begin() ? nullptr : &std::prev(after)->second;
+  const uintptr_t offset = block ? address - std::prev(after)->first : 0;
+  if (block && block->live && offset + bytes <= block->bytes) return "";
   std::ostringstream out;
   out << bytes << " bytes at " << pointer;
-  if (after == blocks_.begin()) return out.str() + " lie in no block";
-  const auto& [begin, block] = *std::prev(after);
-  const uintptr_t offset = address - begin;
-  out << ", byte " << offset << " of a block of " << block.bytes;
-  if (!block.live) return out.str() + " that was freed";
-  if (offset + bytes > block.bytes) return out.str() + ": past its end";
-  return "";
+  if (block == nullptr) return out.str() + " lie in no block";
+  out << ", byte " << offset << " of a block of " << block->bytes;
+  return out.str() + (block->live ? ": past its end" : " that was freed");
 }
 
 int64_t DeviceMemory::bytes(int device) const {
