@@ -42,8 +42,8 @@ struct Panel {
   int64_t pitch;
 };
 
-// Distance of a scratch panel's rows: an odd number of cache lines. With a power of two, as the numbers of channels are,
-// all rows of a column would lie in a few sets of the first-level cache.
+// Distance of a scratch panel's rows: an odd number of cache lines. With a power of two, as the numbers of channels
+// are, all rows of a column would lie in a few sets of the first-level cache.
 template <class T>
 int64_t panel_pitch(int64_t columns) {
   constexpr int64_t kLine = 64 / sizeof(T);

@@ -18,8 +18,8 @@ struct WorkPerImage {
   double inference_flops = 0, inference_bytes = 0;
 };
 
-// Elements of all maps that convolutions and linear layers read and write: one input and one output map each, everything
-// else fused into them.
+// Elements of all maps that convolutions and linear layers read and write: one input and one output map each,
+// everything else fused into them.
 int64_t fused_map_elements(const std::vector<LayerRecord>& layers);
 
 // Measured just before: best of a few.

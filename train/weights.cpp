@@ -207,7 +207,7 @@ LoadReport load_into(const std::vector<NamedTensor>& targets, const SafetensorsR
   const auto needed = [&](const std::string& name) { return !(rules.replace_head && is_head(name)); };
   GHOST_CHECK_AS(kWeights, std::none_of(report.missing.begin(), report.missing.end(), needed), file.path(), ": ",
                  report.summary(), "; the file does not hold this network");
-  for (const auto& [target, name] : copies) 
+  for (const auto& [target, name] : copies)
     target.copy_from(file.read(name).reshape(target.shape()).to(target.dtype()).to(target.device()));
   return report;
 }
