@@ -29,6 +29,12 @@ void check_tensors(const Tensor& x, const Tensor& weight, const Variable& bias) 
 
 }  // namespace
 
+void clear(const Conv2dGradients& gradients) {
+  if (gradients.dx && !gradients.accumulate_dx) gradients.dx->fill(0);
+  if (gradients.dweight) gradients.dweight->fill(0);
+  if (gradients.dbias) gradients.dbias->fill(0);
+}
+
 Padding resolve_padding(const Shape& x, int kernel_h, int kernel_w, const Conv2dOptions& options) {
   if (options.padding == PaddingMode::kSymmetric) return {kernel_h / 2, kernel_w / 2, kernel_h / 2, kernel_w / 2};
   Padding padding;

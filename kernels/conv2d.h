@@ -55,6 +55,8 @@ struct Conv2dGradients {
   Tensor* dweight = nullptr;
   Tensor* dbias = nullptr;
 };
+// What a convolution without output pixels gives: zeros.
+void clear(const Conv2dGradients& gradients);
 GHOST_DECLARE_KERNEL(void conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
                                           const RawGradient& dz, const Conv2dProblem& problem,
                                           const Conv2dGradients& gradients))

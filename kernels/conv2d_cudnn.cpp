@@ -1,5 +1,4 @@
-// Dense and grouped convolutions: cuDNN computes, small kernels of our own do what is around it. The epilogue of x and
-// the raw gradient are materialised first; bias, moments and bias gradient are passes of their own.
+// Dense and grouped convolutions: cuDNN computes, small kernels of our own do what is around it.
 #include <list>
 #include <map>
 #include <memory>
@@ -77,63 +76,14 @@ PlanCache& plan_cache(const Device& device) {
   return *cache;
 }
 
-// x, the weight and z as tensors on one device, whichever of them the pass writes. `weight` is in our layout.
-struct Convolution {
-  Tensor x, weight, z;
-  Conv2dProblem problem;
-
-  void run(ConvolutionPass pass) const {
-    const bool reorder = !is_channels_last(weight), writes_weight = pass == ConvolutionPass::kBackwardWeight;
-    const Tensor reordered = reorder ? Tensor(weight.shape(), weight.options()) : weight;
-    if (reorder && !writes_weight) weight_to_channels_last(weight, reordered);
-    plan_cache(x.device())
-        .run(convolution_problem(pass, x, reordered, z, problem), x.raw_data(), reordered.raw_data(), z.raw_data());
-    if (reorder && writes_weight) weight_from_channels_last(reordered, weight);
-  }
-};
-
-Tensor materialized(const Tensor& x, const Epilogue& epilogue) {
-  if (epilogue.identity()) return x;
-  const Tensor y(x.shape(), x.options());
-  epilogue_forward(x, epilogue, y);
-  return y;
-}
-
-void input_gradient(const Tensor& weight, const Tensor& dz, const Conv2dProblem& problem, bool accumulate,
-                    const Tensor& dx) {
-  // Not every engine takes beta = 1; adding afterwards is right with each of them.
-  const Tensor fresh = accumulate ? Tensor(dx.shape(), dx.options()) : dx;
-  Convolution{fresh, weight, dz, problem}.run(ConvolutionPass::kBackwardInput);
-  if (accumulate) tensor_add(fresh, dx);
+void run_convolution(ConvolutionPass pass, const Tensor& x, const Tensor& weight, const Tensor& z,
+                     const Conv2dProblem& problem) {
+  plan_cache(x.device())
+      .run(convolution_problem(pass, x, weight, z, problem), x.raw_data(), weight.raw_data(), z.raw_data());
 }
 
 }  // namespace
 
-void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
-                    const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
-  require_float32("conv2d", {x, weight, bias, z});
-  if (!z.empty()) {
-    Convolution{materialized(x, x_epilogue), weight, z, problem}.run(ConvolutionPass::kForward);
-    if (bias.defined()) add_channel_bias(bias, z);
-  }
-  if (moments) batch_norm_moments(z, *moments);
-}
-
-void conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
-                     const Conv2dProblem& problem, const Conv2dGradients& gradients) {
-  require_float32("conv2d", {x, weight, dz.dy});
-  if (dz.dy.empty()) {
-    if (gradients.dx && !gradients.accumulate_dx) gradients.dx->fill(0);
-    if (gradients.dweight) gradients.dweight->fill(0);
-    if (gradients.dbias) gradients.dbias->fill(0);
-    return;
-  }
-  const Tensor gradient = materialize(dz);
-  if (gradients.dx) input_gradient(weight, gradient, problem, gradients.accumulate_dx, *gradients.dx);
-  if (gradients.dweight)
-    Convolution{materialized(x, x_epilogue), *gradients.dweight, gradient, problem}.run(
-        ConvolutionPass::kBackwardWeight);
-  if (gradients.dbias) channel_sums(gradient, *gradients.dbias);
-}
+#include "kernels/conv2d_passes-inl.h"
 
 }  // namespace ghost::cuda

@@ -246,12 +246,7 @@ void weight_gradient(const Tensor& x, const Epilogue& x_epilogue, const RawGradi
 void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
                                const Conv2dProblem& problem, const Conv2dGradients& gradients) {
   require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.gate, weight, dz.dy, dz.z, dz.coefficients});
-  if (x.empty() || dz.dy.empty()) {  // sums of nothing
-    if (gradients.dx != nullptr && !gradients.accumulate_dx) gradients.dx->fill(0);
-    if (gradients.dweight != nullptr) gradients.dweight->fill(0);
-    if (gradients.dbias != nullptr) gradients.dbias->fill(0);
-    return;
-  }
+  if (x.empty() || dz.dy.empty()) return clear(gradients);  // sums of nothing
   const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
   if (gradients.dx != nullptr) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
   if (gradients.dweight != nullptr || gradients.dbias != nullptr)

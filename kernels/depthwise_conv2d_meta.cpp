@@ -50,12 +50,7 @@ void depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const
 
 void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
                                const Conv2dProblem& problem, const Conv2dGradients& gradients) {
-  if (x.empty() || dz.dy.empty()) {
-    if (gradients.dx && !gradients.accumulate_dx) gradients.dx->fill(0);
-    if (gradients.dweight) gradients.dweight->fill(0);
-    if (gradients.dbias) gradients.dbias->fill(0);
-    return;
-  }
+  if (x.empty() || dz.dy.empty()) return clear(gradients);
   const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
   if (gradients.dx) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
   if (gradients.dweight || gradients.dbias) weight_gradient(x, x_epilogue, weight, dz, size, gradients);
