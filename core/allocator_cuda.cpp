@@ -3,14 +3,11 @@
 // and no wait is needed, and a training step, which asks for the same sizes each time, asks nothing of the driver from
 // its third step on.
 //
-// A size class is what device_block_size() says: at most an eighth of a block is not used. A block serves its own class
-// only, so there is nothing to split or to merge.
+// A size class is what device_block_size() says: at most an eighth of a block is not used.
 #include <array>
-#include <map>
 #include <mutex>
-#include <vector>
 
-#include "core/allocator.h"
+#include "core/block_cache.h"
 #include "core/cuda.h"
 #include "core/error.h"
 
@@ -25,40 +22,23 @@ class DeviceCache {
  public:
   void* take(int64_t size, const Device& device) {
     const std::lock_guard lock(mutex_);
-    std::vector<void*>& blocks = free_[size];
-    void* block = nullptr;
-    if (blocks.empty()) {
-      block = grow(size, device);
-    } else {
-      block = blocks.back();
-      blocks.pop_back();
-      stats_.cached -= size;
-    }
-    stats_.in_use += size;
-    stats_.peak = std::max(stats_.peak, stats_.in_use);
-    ++stats_.allocations;
-    return block;
+    return blocks_.take(size, [&] { return grow(size, device); });
   }
-
   void give(void* block, int64_t size) noexcept {
     const std::lock_guard lock(mutex_);
-    stats_.in_use -= size;
-    stats_.cached += size;
-    free_[size].push_back(block);
+    blocks_.give(block, size);
   }
-
   void release(const Device& device) {
     const std::lock_guard lock(mutex_);
     release_locked(device);
   }
-
   MemoryStats stats() {
     const std::lock_guard lock(mutex_);
-    return stats_;
+    return blocks_.stats();
   }
   void reset_peak() {
     const std::lock_guard lock(mutex_);
-    stats_.peak = stats_.in_use;
+    blocks_.reset_peak();
   }
 
  private:
@@ -73,33 +53,25 @@ class DeviceCache {
     }
     if (status == cudaErrorMemoryAllocation) fail_out_of_memory(size, device);
     check_cuda(status, "cudaMalloc");
-    ++stats_.system_allocations;
     return block;
   }
 
   void release_locked(const Device& device) {
     GHOST_CUDA_CALL(cudaStreamSynchronize(current_stream(device)));
-    for (auto& [size, blocks] : free_) {
-      while (!blocks.empty()) {
-        GHOST_CUDA_CALL(cudaFree(blocks.back()));
-        blocks.pop_back();
-        stats_.cached -= size;
-      }
-    }
+    blocks_.release([](void* block) { GHOST_CUDA_CALL(cudaFree(block)); });
   }
 
   [[noreturn]] void fail_out_of_memory(int64_t size, const Device& device) {
     static_cast<void>(cudaGetLastError());
     size_t free = 0, total = 0;
     GHOST_CUDA_CALL(cudaMemGetInfo(&free, &total));
-    GHOST_FAIL(kDevice, "out of memory on ", device, ": asked ", mib(size), ", in use ", mib(stats_.in_use),
-               ", cached ", mib(stats_.cached), ", free ", mib(static_cast<int64_t>(free)), " of ",
+    GHOST_FAIL(kDevice, "out of memory on ", device, ": asked ", mib(size), ", in use ", mib(blocks_.stats().in_use),
+               ", cached ", mib(blocks_.stats().cached), ", free ", mib(static_cast<int64_t>(free)), " of ",
                mib(static_cast<int64_t>(total)), "; lower train.batch_size");
   }
 
   std::mutex mutex_;
-  std::map<int64_t, std::vector<void*>> free_;  // by size class
-  MemoryStats stats_;
+  BlockCache blocks_;
 };
 
 // Never destroyed: tensors with static lifetime give their memory back after main, when the driver may be gone.

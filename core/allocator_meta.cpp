@@ -1,10 +1,8 @@
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <mutex>
-#include <vector>
 
-#include "core/allocator.h"
+#include "core/block_cache.h"
 
 namespace ghost {
 namespace {
@@ -12,54 +10,38 @@ namespace {
 constexpr int64_t kLeast = 512;
 constexpr uintptr_t kFirstAddress = uintptr_t{1} << 40;
 
-// CUDA's cache of blocks by size class (allocator_cuda.cpp) over a device that never runs out.
+// CUDA's cache of blocks (allocator_cuda.cpp) over a device that never runs out.
 class MetaCache {
  public:
   void* take(int64_t size) {
     const std::lock_guard lock(mutex_);
-    std::vector<void*>& blocks = free_[size];
-    void* block = nullptr;
-    if (blocks.empty()) {
-      block = reinterpret_cast<void*>(next_);
+    return blocks_.take(size, [&] {
+      const uintptr_t address = next_;
       next_ += static_cast<uintptr_t>(size);
-      ++stats_.system_allocations;
-    } else {
-      block = blocks.back();
-      blocks.pop_back();
-      stats_.cached -= size;
-    }
-    stats_.in_use += size;
-    stats_.peak = std::max(stats_.peak, stats_.in_use);
-    ++stats_.allocations;
-    return block;
+      return reinterpret_cast<void*>(address);
+    });
   }
-
   void give(void* block, int64_t size) {
     const std::lock_guard lock(mutex_);
-    stats_.in_use -= size;
-    stats_.cached += size;
-    free_[size].push_back(block);
+    blocks_.give(block, size);
   }
-
   MemoryStats stats() {
     const std::lock_guard lock(mutex_);
-    return stats_;
+    return blocks_.stats();
   }
   void reset_peak() {
     const std::lock_guard lock(mutex_);
-    stats_.peak = stats_.in_use;
+    blocks_.reset_peak();
   }
   void release() {
     const std::lock_guard lock(mutex_);
-    free_.clear();
-    stats_.cached = 0;
+    blocks_.release([](void*) {});
   }
 
  private:
   std::mutex mutex_;
-  std::map<int64_t, std::vector<void*>> free_;
+  BlockCache blocks_;
   uintptr_t next_ = kFirstAddress;
-  MemoryStats stats_;
 };
 
 // Never destroyed: tensors with static lifetime give their memory back after main.
