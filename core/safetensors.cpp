@@ -14,6 +14,7 @@
 #include <set>
 
 #include "core/atomic_file.h"
+#include "core/json_unique.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
 
@@ -58,19 +59,10 @@ std::string header_checksum(std::string header) {
   return checksum(header.data(), header.size());
 }
 
-Json parse_unique(const std::string& text, const std::string& path) {
-  std::vector<std::set<std::string>> keys;
-  const auto callback = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const bool is_new = keys.back().insert(parsed.get<std::string>()).second;
-      GHOST_CHECK_AS(kWeights, is_new, path, ": the header names '", parsed.get<std::string>(), "' twice");
-    }
-    return true;
-  };
+Json parsed(const std::string& text, const std::string& path) {
   try {
-    return Json::parse(text, callback);
+    return parse_unique<Json>(
+        text, [&](const std::string& key) { GHOST_FAIL(kWeights, path, ": the header names '", key, "' twice"); });
   } catch (const Json::exception& error) {
     GHOST_FAIL(kWeights, path, ": the header is not valid JSON (", error.what(),
                "); the file is damaged or not safetensors");
@@ -127,7 +119,7 @@ SafetensorsReader::SafetensorsReader(std::string path) : path_(std::move(path)) 
 SafetensorsReader::~SafetensorsReader() { close(file_); }
 
 void SafetensorsReader::parse_header(const std::string& header) {
-  const Json json = parse_unique(header, path_);
+  const Json json = parsed(header, path_);
   GHOST_CHECK_AS(kWeights, json.is_object(), path_, ": the header is not a JSON object");
   for (const auto& [name, value] : json.items()) {
     if (name == "__metadata__") {
@@ -190,7 +182,7 @@ void SafetensorsReader::take_checksums(const std::string& header) {
   if (!metadata_.contains(kHeaderChecksum)) return;
   GHOST_CHECK_AS(kWeights, metadata_[kHeaderChecksum] == header_checksum(header), path_,
                  ": the header does not match its checksum; the file is damaged");
-  const Json sums = parse_unique(metadata_[kChecksums], path_);
+  const Json sums = parsed(metadata_[kChecksums], path_);
   has_checksums_ = true;
   for (auto& [name, entry] : entries_) {
     GHOST_CHECK_AS(kWeights, sums.is_object() && sums.contains(name) && sums[name].is_string(), path_, ": tensor '",

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json_unique.h"
 #include "train/suggest.h"
 
 namespace ghost {
@@ -16,7 +17,7 @@ using Json = nlohmann::ordered_json;
 
 // The first 23 keys are cuDNN's. Of the makers' data sheets: SXM boards, dense products (no sparsity), 16-bit products
 // with fp32 sums; totalGlobalMem is what the runtime reports, a little less than is soldered.
-constexpr std::pair<std::string_view, std::string_view> kGpus[] = {{"h100", R"({
+constexpr std::string_view kH100 = R"({
   "maxGridSize": [2147483647, 65535, 65535], "maxBlockSize": [1024, 1024, 64], "regsPerBlock": 65536,
   "multiProcessorCount": 132, "warpSize": 32, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 232448,
   "reservedSharedMemoryPerBlock": 1024, "maxRegistersPerSM": 65536, "maxCtasPerSM": 32, "maxThreadsPerBlock": 1024,
@@ -24,8 +25,8 @@ constexpr std::pair<std::string_view, std::string_view> kGpus[] = {{"h100", R"({
   "smClockRateKHz": 1980000, "memClockRateKHz": 2619000, "l2CacheSize": 52428800, "cudaDeviceId": 0, "deviceVer": 900,
   "driverVer": 13000, "deviceName": "NVIDIA H100 80GB HBM3",
   "memoryBandwidth": 3.35e12, "peakFlops": {"fp32": 66.9e12, "tf32": 494.7e12, "bf16": 989.4e12, "fp16": 989.4e12}
-})"},
-                                                                   {"a100", R"({
+})";
+constexpr std::string_view kA100 = R"({
   "maxGridSize": [2147483647, 65535, 65535], "maxBlockSize": [1024, 1024, 64], "regsPerBlock": 65536,
   "multiProcessorCount": 108, "warpSize": 32, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 166912,
   "reservedSharedMemoryPerBlock": 1024, "maxRegistersPerSM": 65536, "maxCtasPerSM": 32, "maxThreadsPerBlock": 1024,
@@ -33,8 +34,8 @@ constexpr std::pair<std::string_view, std::string_view> kGpus[] = {{"h100", R"({
   "smClockRateKHz": 1410000, "memClockRateKHz": 1593000, "l2CacheSize": 41943040, "cudaDeviceId": 0, "deviceVer": 800,
   "driverVer": 13000, "deviceName": "NVIDIA A100-SXM4-80GB",
   "memoryBandwidth": 2.039e12, "peakFlops": {"fp32": 19.5e12, "tf32": 156e12, "bf16": 312e12, "fp16": 312e12}
-})"},
-                                                                   {"rtx4090", R"({
+})";
+constexpr std::string_view kRtx4090 = R"({
   "maxGridSize": [2147483647, 65535, 65535], "maxBlockSize": [1024, 1024, 64], "regsPerBlock": 65536,
   "multiProcessorCount": 128, "warpSize": 32, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 101376,
   "reservedSharedMemoryPerBlock": 1024, "maxRegistersPerSM": 65536, "maxCtasPerSM": 24, "maxThreadsPerBlock": 1024,
@@ -42,7 +43,9 @@ constexpr std::pair<std::string_view, std::string_view> kGpus[] = {{"h100", R"({
   "smClockRateKHz": 2520000, "memClockRateKHz": 10501000, "l2CacheSize": 75497472, "cudaDeviceId": 0, "deviceVer": 890,
   "driverVer": 13000, "deviceName": "NVIDIA GeForce RTX 4090",
   "memoryBandwidth": 1.008e12, "peakFlops": {"fp32": 82.6e12, "tf32": 82.6e12, "bf16": 165.2e12, "fp16": 165.2e12}
-})"}};
+})";
+constexpr std::pair<std::string_view, std::string_view> kGpus[] = {
+    {"h100", kH100}, {"a100", kA100}, {"rtx4090", kRtx4090}};
 
 constexpr size_t kCudnnKeys = 23;
 
@@ -93,22 +96,9 @@ std::string read_text(const std::string& path) {
 }
 
 Json parse(const std::string& text, const std::string& source) {
-  std::string twice;  // JSON allows a key twice; the second would win in silence
-  std::vector<std::vector<std::string>> open;
-  const Json::parser_callback_t see = [&](int, Json::parse_event_t event, Json& part) {
-    if (event == Json::parse_event_t::object_start) open.emplace_back();
-    if (event == Json::parse_event_t::object_end) open.pop_back();
-    if (event != Json::parse_event_t::key) return true;
-    std::vector<std::string>& keys = open.back();
-    const auto key = part.get<std::string>();
-    if (std::find(keys.begin(), keys.end(), key) != keys.end()) twice = key;
-    keys.push_back(key);
-    return true;
-  };
   try {
-    Json json = Json::parse(text, see);
-    GHOST_CHECK(twice.empty(), source, ": key '", twice, "' stands there twice");
-    return json;
+    return parse_unique<Json>(
+        text, [&](const std::string& key) { GHOST_FAIL(kUsage, source, ": key '", key, "' stands there twice"); });
   } catch (const Json::exception& error) {
     GHOST_FAIL(kUsage, source, ": no valid JSON: ", error.what());
   }
