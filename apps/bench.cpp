@@ -8,6 +8,7 @@
 #include "apps/options.h"
 #include "apps/verbs.h"
 #include "core/parallel.h"
+#include "layers/models/detector.h"
 #include "train/log.h"
 
 namespace ghost {
@@ -74,7 +75,7 @@ nlohmann::json to_json(const BenchOptions& options, const BenchResult& result) {
 int run(const Options& options) {
   BenchOptions bench;
   bench.device = apply(options.device);
-  const bool detects = options.model.ends_with("-yolov4");
+  const bool detects = names_detector(options.model);
   bench.model = options.model;
   bench.width = options.width;
   bench.batch_size = options.batch_size ? options.batch_size : detects ? 4 : 32;

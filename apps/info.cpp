@@ -48,7 +48,7 @@ Subject configured_subject(const Options& options, bool is_name) {
   std::vector<std::string> overrides = join_overrides(options.overrides);
   if (is_name) {
     overrides.push_back("model.name=" + options.subject);
-    if (options.subject.ends_with("-yolov4")) overrides.emplace_back("task=detect");
+    if (names_detector(options.subject)) overrides.emplace_back("task=detect");
   }
   Subject subject;
   subject.config = load_config(is_name ? "" : options.subject, overrides).config;

@@ -37,19 +37,9 @@ class BenchClassifier : public BenchNetwork {
 class BenchDetector : public BenchNetwork {
  public:
   explicit BenchDetector(const BenchOptions& options)
-      : model_(make_detector({.name = options.model, .width = options.width, .num_classes = kClasses})) {
-    const int64_t count = options.batch_size * kBoxes;
-    targets_ = {Tensor({count, 4}), random_labels(count, kClasses),
-                Tensor({options.batch_size + 1}, {DType::kInt64, Device::cpu()})};
-    Rng rng(1, 3);
-    const auto size = static_cast<float>(options.size);
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t axis = 0; axis < 4; ++axis)
-        targets_.boxes.data<float>()[4 * i + axis] = axis < 2 ? rng.uniform(0, size) : rng.uniform(size / 32, size / 2);
-    for (int64_t i = 0; i <= options.batch_size; ++i) targets_.first.data<int64_t>()[i] = i * kBoxes;
-    loss_.anchors = anchors_of(ModelConfig{});
-    loss_.num_classes = kClasses;
-  }
+      : model_(make_detector({.name = options.model, .width = options.width, .num_classes = kClasses})),
+        targets_(made_up_boxes(options.batch_size, static_cast<double>(options.size), kClasses)),
+        loss_(loss_options_of(default_config("detect"), kClasses)) {}
 
   Module& module() override { return *model_; }
   std::vector<LayerRecord> layers(int64_t size) override { return trace_layers(*model_, size); }
@@ -59,7 +49,7 @@ class BenchDetector : public BenchNetwork {
   }
 
  private:
-  static constexpr int64_t kClasses = 80, kBoxes = 7;  // about what COCO has in a picture
+  static constexpr int64_t kClasses = 80;
   std::unique_ptr<Detector> model_;
   DetectionTargets targets_;
   YoloLossOptions loss_;
@@ -68,7 +58,7 @@ class BenchDetector : public BenchNetwork {
 }  // namespace
 
 std::unique_ptr<BenchNetwork> make_bench_network(const BenchOptions& options) {
-  if (options.model.ends_with("-yolov4")) return std::make_unique<BenchDetector>(options);
+  if (names_detector(options.model)) return std::make_unique<BenchDetector>(options);
   return std::make_unique<BenchClassifier>(options);
 }
 

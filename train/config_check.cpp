@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "layers/models/detector.h"
 #include "train/number_text.h"
 
 namespace ghost {
@@ -51,7 +52,7 @@ void check_schedule(const Config& c, std::vector<ConfigConflict>& conflicts) {
 
 void check_task(const Config& c, std::vector<ConfigConflict>& conflicts) {
   const bool detect = c.task == "detect";
-  if (c.model.name.ends_with("-yolov4") != detect) {
+  if (names_detector(c.model.name) != detect) {
     conflicts.push_back(
         {{"task", "model.name"},
          str("'model.name' is '", c.model.name, "', which does not ", c.task, "; use ",

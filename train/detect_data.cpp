@@ -95,6 +95,21 @@ YoloLossOptions loss_options_of(const Config& config, int64_t classes) {
   return options;
 }
 
+DetectionTargets made_up_boxes(int64_t pictures, double size, int64_t classes) {
+  std::vector<float> boxes;
+  std::vector<int64_t> labels, first{0};
+  for (int64_t i = 0; i < pictures; ++i) {
+    for (int64_t k = 0; k < kMadeUpBoxes; ++k) {
+      const double share = (static_cast<double>(k) + 0.5) / kMadeUpBoxes;
+      for (const double number : {share, share, share, share}) boxes.push_back(static_cast<float>(number * size));
+      labels.push_back(k % classes);
+    }
+    first.push_back(static_cast<int64_t>(labels.size()));
+  }
+  const int64_t m = pictures * kMadeUpBoxes;
+  return {Tensor::from(boxes, {m, 4}), Tensor::from(labels, {m}), Tensor::from(first, {pictures + 1})};
+}
+
 DecodeBoxesOptions decode_options_of(const EvaluateConfig& evaluate, const ModelCard& card) {
   return {.anchors = anchors_of(card.model),
           .num_classes = static_cast<int64_t>(card.classes.size()),

@@ -29,6 +29,9 @@ std::unique_ptr<DetectionLoader> detection_evaluation_loader(const DetectionSour
 
 std::vector<Anchor> anchors_of(const ModelConfig& model);
 YoloLossOptions loss_options_of(const Config& config, int64_t classes);
+// For a step without data: kMadeUpBoxes a picture, of all sizes, in rows over it. About what COCO has.
+inline constexpr int64_t kMadeUpBoxes = 8;
+DetectionTargets made_up_boxes(int64_t pictures, double size, int64_t classes);
 DecodeBoxesOptions decode_options_of(const EvaluateConfig& evaluate, const ModelCard& card);
 
 }  // namespace ghost

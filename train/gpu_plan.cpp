@@ -33,22 +33,6 @@ struct Network {
   PlannedBatch batch(int64_t pictures) const;
 };
 
-// Boxes of all sizes in rows over the picture.
-DetectionTargets planned_boxes(int64_t pictures, double size, int64_t classes) {
-  std::vector<float> boxes;
-  std::vector<int64_t> labels, first{0};
-  for (int64_t i = 0; i < pictures; ++i) {
-    for (int64_t k = 0; k < kPlannedBoxes; ++k) {
-      const double share = (static_cast<double>(k) + 0.5) / kPlannedBoxes;
-      for (const double number : {share, share, share, share}) boxes.push_back(static_cast<float>(number * size));
-      labels.push_back(k % classes);
-    }
-    first.push_back(static_cast<int64_t>(labels.size()));
-  }
-  const int64_t m = pictures * kPlannedBoxes;
-  return {Tensor::from(boxes, {m, 4}), Tensor::from(labels, {m}), Tensor::from(first, {pictures + 1})};
-}
-
 PlannedBatch Network::batch(int64_t pictures) const {
   const int64_t size = card.input.size;
   PlannedBatch batch;
@@ -56,7 +40,7 @@ PlannedBatch Network::batch(int64_t pictures) const {
   count_kernel({.name = meta::kToDevice, .bytes = meta::bytes_of(batch.images), .run_by = RunBy::kCopy});
   const auto classes = static_cast<int64_t>(card.classes.size());
   if (card.task == "detect")
-    batch.boxes = planned_boxes(pictures, static_cast<double>(size), classes);
+    batch.boxes = made_up_boxes(pictures, static_cast<double>(size), classes);
   else
     batch.classes.labels = Tensor::zeros({pictures}, {DType::kInt64, Device::cpu()}).to(Device::meta());
   return batch;
@@ -249,7 +233,7 @@ GpuPlan plan_network(const Network& network, const GpuPlanOptions& options) {
       std::any_of(plan.rows.begin(), plan.rows.end(), [](const auto& row) { return row.cudnn > 0; });
   if (!plan.workspace_known && uses_cudnn) plan.workspace = kWorkspaceLimit;
   plan.total = plan.memory.held + (plan.workspace_known ? 0 : plan.workspace) + kContextBytes;
-  const int64_t size = network.card.input.size, passes = options.training ? 3 * options.config.train.accumulate : 1;
+  const int64_t passes = options.training ? 3 * options.config.train.accumulate : 1;
   plan.fused_bytes = 4 * passes * fused_map_elements(counted.layers);
   plan.largest_batch = largest_batch(stepper, options.gpu.memory);
   return plan;

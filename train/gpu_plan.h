@@ -51,9 +51,6 @@ struct GpuPlan {
 // What the driver, its kernels and the libraries take beside our allocator: an allowance, not known without a card.
 inline constexpr int64_t kContextBytes = int64_t{1} << 30;
 
-// Detectors learn from kPlannedBoxes boxes a picture: the loss depends a little on their number.
-inline constexpr int64_t kPlannedBoxes = 8;
-
 GpuPlan plan_gpu(Classifier& model, const ModelCard& card, const GpuPlanOptions& options);
 GpuPlan plan_gpu(Detector& model, const ModelCard& card, const GpuPlanOptions& options);
 

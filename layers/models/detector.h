@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "layers/models/model.h"
@@ -30,6 +31,7 @@ class Detector : public Module {
 
 std::unique_ptr<Detector> make_detector(const DetectorOptions& options);
 std::vector<std::string> detector_names();
+bool names_detector(std::string_view model);  // "<backbone>-yolov4"
 std::vector<LayerRecord> trace_layers(Detector& detector, int64_t size);
 
 }  // namespace ghost

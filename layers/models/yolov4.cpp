@@ -12,6 +12,8 @@
 namespace ghost {
 namespace {
 
+constexpr std::string_view kSuffix = "-yolov4";  // of a detector's name
+
 constexpr int64_t kOutputsPerBox = 5;  // x, y, w, h, objectness; then the classes
 // First objectness: almost all anchors see nothing, and a loss that begins with that knows little else for long.
 constexpr double kFirstObjectness = 0.01;
@@ -175,7 +177,7 @@ std::unique_ptr<Detector> make_detector(const DetectorOptions& options) {
   GHOST_CHECK(std::find(names.begin(), names.end(), options.name) != names.end(), "unknown detector '", options.name,
               "'; there is ", joined(names));
   GHOST_CHECK(options.num_classes >= 1, "detector: num_classes ", options.num_classes, " must be at least 1");
-  const std::string backbone = options.name.substr(0, options.name.find("-yolov4"));
+  const std::string backbone = options.name.substr(0, options.name.size() - kSuffix.size());
   const double neck_width = backbone == "ghostnet" ? 1.0 : options.width;
   auto detector = std::make_unique<Yolov4>(
       options, make_backbone(backbone, {options.width, options.in_channels, options.flavour}), neck_width);
@@ -185,9 +187,11 @@ std::unique_ptr<Detector> make_detector(const DetectorOptions& options) {
 
 std::vector<std::string> detector_names() {
   std::vector<std::string> names;
-  for (const std::string& name : model_names()) names.push_back(name + "-yolov4");
+  for (const std::string& name : model_names()) names.push_back(str(name, kSuffix));
   return names;
 }
+
+bool names_detector(std::string_view model) { return model.ends_with(kSuffix); }
 
 std::vector<LayerRecord> trace_layers(Detector& detector, int64_t size) {
   return trace_layers(detector, size, detector.options().in_channels,
