@@ -18,7 +18,7 @@
 #ifdef GHOST_WITH_CUDA
 #define GHOST_DISPATCH(where, ...) \
   ((where).is_cuda() ? cuda::__VA_ARGS__ : (where).is_meta() ? meta::__VA_ARGS__ : cpu::__VA_ARGS__)
-#else  // Device::cuda() has already refused in this build, so only the CPU can be asked for here.
+#else  // Device::cuda() has already refused in this build.
 #define GHOST_DISPATCH(where, ...) \
   ((where).is_meta() ? meta::__VA_ARGS__ : (::ghost::require_cpu(where), cpu::__VA_ARGS__))
 #endif

@@ -44,8 +44,7 @@ void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>&, dou
 }
 
 double squared_norm(const std::vector<Tensor>& tensors) {
-  int64_t blocks = 0;
-  for (const Tensor& tensor : tensors) blocks += ceil_div(tensor.numel(), kPiece);
+  const int64_t blocks = pieces_of(tensors);
   if (blocks == 0) return 0;
   const TensorOptions options{DType::kFloat64, tensors[0].device()};
   const Tensor partial({blocks}, options), total({1}, options);

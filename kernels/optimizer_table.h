@@ -8,6 +8,13 @@ namespace ghost {
 
 constexpr int64_t kPiece = 4096;  // elements a block works on
 
+// Blocks, and partial sums, of all tensors.
+inline int64_t pieces_of(const std::vector<Tensor>& tensors) {
+  int64_t pieces = 0;
+  for (const Tensor& tensor : tensors) pieces += ceil_div(tensor.numel(), kPiece);
+  return pieces;
+}
+
 // Tensors of a launch that works on `parts` arrays of each: a kernel's arguments may take 4096 bytes; 256 are left for
 // others.
 constexpr int optimizer_table_slots(int parts) { return (4096 - 256) / (parts * 8 + 16); }

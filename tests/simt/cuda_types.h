@@ -29,6 +29,14 @@ struct dim3 {
       : x(x_), y(y_), z(z_) {}
 };
 
+enum cudaMemcpyKind {
+  cudaMemcpyHostToHost,
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice,
+  cudaMemcpyDefault
+};
+
 // name1 .. name4 with make_ functions; alignments are those of nvcc.
 #define GHOST_SIMT_VECTOR_TYPES(name, T, align2, align4)             \
   struct name##1 {                                                   \
