@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "core/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "data/pixel_kernels.cpp"
 #include <hwy/foreach_target.h>

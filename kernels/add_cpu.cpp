@@ -1,6 +1,6 @@
+#include "core/simd_targets.h"
 #include "kernels/add.h"
 #include "kernels/epilogue_rows.h"
-#include "kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/add_cpu.cpp"

@@ -3,10 +3,10 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "core/simd_targets.h"
 #include "kernels/batch_norm.h"
 #include "kernels/channel_moments.h"
 #include "kernels/channel_strips.h"
-#include "kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/batch_norm_cpu.cpp"

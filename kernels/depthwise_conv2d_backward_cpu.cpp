@@ -2,8 +2,8 @@
 // dz and of the activated input once into rings, adds to its partial weight gradient, and writes the input gradient's
 // rows as soon as the rows of dz they need are there.
 #include "core/parallel.h"
+#include "core/simd_targets.h"
 #include "kernels/depthwise_conv2d_rows.h"
-#include "kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/depthwise_conv2d_backward_cpu.cpp"

@@ -2,9 +2,9 @@
 // with its epilogue applied, into a ring of as many rows as the kernel is high, then writes the output row and adds it
 // to the moments.
 #include "core/parallel.h"
+#include "core/simd_targets.h"
 #include "kernels/channel_moments.h"
 #include "kernels/depthwise_conv2d_rows.h"
-#include "kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/depthwise_conv2d_forward_cpu.cpp"

@@ -1,7 +1,7 @@
+#include "core/simd_targets.h"
 #include "core/tensor_ops.h"
 #include "kernels/epilogue_rows.h"
 #include "kernels/feature.h"
-#include "kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/feature_cpu.cpp"

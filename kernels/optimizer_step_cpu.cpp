@@ -1,8 +1,8 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "core/simd_targets.h"
 #include "kernels/optimizer_step.h"
-#include "kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/optimizer_step_cpu.cpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/simd_targets.h"
+#include "core/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/panel.cpp"

@@ -1,6 +1,6 @@
+#include "core/simd_targets.h"
 #include "kernels/epilogue_rows.h"
 #include "kernels/pool.h"
-#include "kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool_cpu.cpp"

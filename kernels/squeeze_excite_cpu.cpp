@@ -1,7 +1,7 @@
+#include "core/simd_targets.h"
 #include "kernels/epilogue_rows.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"
-#include "kernels/simd_targets.h"
 #include "kernels/squeeze_excite.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -3,30 +3,25 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 
 #include "data/draw.h"
 #include "data/image_write.h"
+#include "tests/support/temp_folder.h"
 
 namespace ghost {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr Color kRed{230, 20, 20}, kBlue{20, 20, 230};
 
 // Pictures of blue with one red rectangle each, of different sizes; every fourth has none.
-DetectionSet make_set(const std::string& name, int count) {
-  const fs::path root = fs::path(testing::TempDir()) / name;
-  fs::remove_all(root);
-  fs::create_directories(root);
+DetectionSet make_set(const test::TempFolder& temp, int count) {
   DetectionSet set;
-  set.source = root.string();
+  set.source = temp.path();
   set.classes = {"red", "other"};
   set.counts = {0, 0};
   for (int i = 0; i < count; ++i) {
-    DetectionSample sample{.path = (root / (std::to_string(i) + ".png")).string(),
+    DetectionSample sample{.path = temp.path(std::to_string(i) + ".png"),
                            .width = 90 + 7 * (i % 5),
                            .height = 70 + 5 * (i % 3),
                            .id = i + 1,
@@ -104,7 +99,8 @@ TEST(DetectionLoader, BoxesStayOnTheirObjects) {
   for (const double mosaic : {0.0, 1.0}) {
     DetectionAugmentOptions augment = geometry_only();
     augment.mosaic = mosaic;
-    DetectionLoader loader(make_set("boxes", 16), preprocess, true, {.batch_size = 8, .workers = 0}, augment);
+    const test::TempFolder temp;
+    DetectionLoader loader(make_set(temp, 16), preprocess, true, {.batch_size = 8, .workers = 0}, augment);
     int64_t boxes = 0;
     for (int epoch = 0; epoch < 6; ++epoch) {
       loader.start_epoch(epoch);
@@ -119,7 +115,8 @@ TEST(DetectionLoader, BoxesStayOnTheirObjects) {
 
 TEST(DetectionLoader, EvaluationLetterboxesEveryPictureAndTellsTheWayBack) {
   const Preprocess preprocess = input(64);
-  const DetectionSet set = make_set("letterbox", 5);
+  const test::TempFolder temp;
+  const DetectionSet set = make_set(temp, 5);
   DetectionLoader loader(set, preprocess, true, {.batch_size = 2, .workers = 1, .drop_last = false});
   loader.start_epoch(0);
   int64_t seen = 0;
@@ -155,7 +152,8 @@ std::vector<Copied> batches(DetectionLoader& loader, int64_t epoch, int64_t firs
 }
 
 TEST(DetectionLoader, ThreadsAndAMidEpochStartChangeNothing) {
-  const DetectionSet set = make_set("threads", 14);
+  const test::TempFolder temp;
+  const DetectionSet set = make_set(temp, 14);
   DetectionAugmentOptions augment;
   augment.sizes = {32, 64, 96};
   std::vector<Copied> expected;
@@ -179,7 +177,8 @@ TEST(DetectionLoader, ThreadsAndAMidEpochStartChangeNothing) {
 }
 
 TEST(DetectionLoader, BatchSizeAndAugmentationChangeWithTheNextEpoch) {
-  DetectionLoader loader(make_set("stages", 10), input(64), true, {.batch_size = 2, .workers = 1},
+  const test::TempFolder temp;
+  DetectionLoader loader(make_set(temp, 10), input(64), true, {.batch_size = 2, .workers = 1},
                          DetectionAugmentOptions{});
   loader.start_epoch(0);
   EXPECT_EQ(loader.next()->size(), 2);
@@ -191,7 +190,8 @@ TEST(DetectionLoader, BatchSizeAndAugmentationChangeWithTheNextEpoch) {
 }
 
 TEST(DetectionLoader, CorruptPicturesAreReplacedInTrainingAndLeftOutInEvaluation) {
-  DetectionSet set = make_set("corrupt", 6);
+  const test::TempFolder temp;
+  DetectionSet set = make_set(temp, 6);
   std::ofstream(set.samples[2].path, std::ios::trunc) << "no picture";
   DetectionLoader training(set, input(64), true, {.batch_size = 3, .workers = 0}, geometry_only());
   int64_t shown = 0;
@@ -211,7 +211,8 @@ TEST(DetectionLoader, CorruptPicturesAreReplacedInTrainingAndLeftOutInEvaluation
 }
 
 TEST(DetectionLoader, DifficultAndCrowdBoxesAreNotTrainedOn) {
-  DetectionSet set = make_set("difficult", 4);
+  const test::TempFolder temp;
+  DetectionSet set = make_set(temp, 4);
   for (DetectionSample& sample : set.samples)
     for (BoxLabel& box : sample.boxes) box.difficult = true;
   DetectionLoader loader(set, input(64), true, {.batch_size = 4, .workers = 0}, geometry_only());

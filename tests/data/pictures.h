@@ -13,6 +13,7 @@
 #include "data/file_bytes.h"
 #include "data/image.h"
 #include "data/image_write.h"
+#include "tests/support/temp_folder.h"
 
 namespace ghost {
 
@@ -51,40 +52,15 @@ inline double mean_difference(const Image& a, const Image& b) {
   return sum / static_cast<double>(a.pixels.size());
 }
 
-// A fresh folder below the test's temporary one, removed at the end.
-class TempFolder {
+// The files of one test.
+class TempFolder : public test::TempFolder {
  public:
-  TempFolder() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    std::string name = std::string(info->test_suite_name()) + "." + info->name();
-    for (char& c : name)
-      if (c == '/') c = '_';
-    path_ = std::filesystem::path(testing::TempDir()) / ("ghost_data_" + name);
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~TempFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  std::string path(const std::string& name = "") const {
-    return name.empty() ? path_.string() : (path_ / name).string();
-  }
-  // Writes a file, making its folders.
   std::string write(const std::string& name, std::span<const uint8_t> bytes) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    write_file(path(name), bytes);
-    return path(name);
-  }
-  std::string write_text(const std::string& name, const std::string& text) const {
-    return write(name, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+    return write_text(name, std::string(bytes.begin(), bytes.end()));
   }
   std::string write_picture(const std::string& name, const Image& image) const {
     return write(name, name.ends_with(".png") ? encode_png(image) : encode_jpeg(image, 95));
   }
-
- private:
-  std::filesystem::path path_;
 };
 
 // The message of the ghost::Error that `body` throws; fails the test when it throws none or one of another kind.

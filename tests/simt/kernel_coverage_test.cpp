@@ -13,6 +13,7 @@
 #include <string>
 
 #include "tests/simt/scheduler.h"
+#include "tests/support/temp_folder.h"
 
 namespace ghost {
 namespace {
@@ -102,19 +103,17 @@ TEST(KernelCoverage, MetaTwinsNameEveryKernel) {
 }
 
 TEST(KernelCoverage, FindsDeclarations) {
-  const fs::path root = fs::path(testing::TempDir()) / "kernel_coverage";
-  fs::create_directories(root / "kernels");
-  std::ofstream(root / "kernels" / "a.cu")
-      << "__global__ void plain_kernel(int x) {}\n"
-         "template <int N>\n__global__ void __launch_bounds__(256) bounded_kernel(int x) {}\n"
-         "__global__ __launch_bounds__(kThreads, 2) void\nsplit_kernel(int x) {}\n"
-         "// a __global__ void mentioned_kernel(int x)\n"
-         "void host_function(int x) {}\n";
-  const auto kernels = kernels_in(root);
+  const test::TempFolder temp;
+  temp.write_text("kernels/a.cu",
+                  "__global__ void plain_kernel(int x) {}\n"
+                  "template <int N>\n__global__ void __launch_bounds__(256) bounded_kernel(int x) {}\n"
+                  "__global__ __launch_bounds__(kThreads, 2) void\nsplit_kernel(int x) {}\n"
+                  "// a __global__ void mentioned_kernel(int x)\n"
+                  "void host_function(int x) {}\n");
+  const auto kernels = kernels_in(temp.path());
   EXPECT_EQ(kernels.size(), 3u);
   EXPECT_TRUE(kernels.contains("plain_kernel") && kernels.contains("bounded_kernel") &&
               kernels.contains("split_kernel"));
-  fs::remove_all(root);
 }
 
 }  // namespace

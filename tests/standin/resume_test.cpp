@@ -2,13 +2,13 @@
 // byte, in whatever order threads, blocks and streams run.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "tests/simt/scheduler.h"
 #include "tests/standin/standin.h"
 #include "tests/standin/training.h"
+#include "tests/support/temp_folder.h"
 #include "train/checkpoint.h"
 
 namespace ghost::standin {
@@ -39,10 +39,9 @@ std::string bytes_of(const std::string& path) {
 }
 
 TEST(StandinResume, GoesOnWithTheSameBytes) {
-  const std::string folder = testing::TempDir() + "/standin_resume";
-  std::filesystem::create_directories(folder);
-  const std::string whole = folder + "/whole.safetensors", half = folder + "/half.safetensors",
-                    resumed = folder + "/resumed.safetensors";
+  const test::TempFolder temp;
+  const std::string whole = temp.path("whole.safetensors"), half = temp.path("half.safetensors"),
+                    resumed = temp.path("resumed.safetensors");
   {
     Session straight;
     straight.steps(0, 3);
@@ -66,7 +65,6 @@ TEST(StandinResume, GoesOnWithTheSameBytes) {
   EXPECT_GT(bytes_of(whole).size(), 100'000u);
   EXPECT_TRUE(bytes_of(whole) == bytes_of(resumed)) << whole << " and " << resumed << " differ";
   for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "tests/support/temp_folder.h"
 #include "train/csv_field.h"
 
 namespace ghost {
@@ -34,17 +35,6 @@ std::string text_of(const std::string& path) {
   text << file.rdbuf();
   return text.str();
 }
-
-class DetectionFolder : public ::testing::Test {
- protected:
-  DetectionFolder() {
-    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::temp_directory_path() / (std::string("ghost_detections_") + info->name());
-    fs::remove_all(folder_);
-  }
-  ~DetectionFolder() override { fs::remove_all(folder_); }
-  fs::path folder_;
-};
 
 TEST(DetectionFiles, CocoResultsKeepEveryDigit) {
   const double third = 1.0 / 3, score = static_cast<double>(0.9f);
@@ -124,12 +114,13 @@ TEST(DetectionFiles, FormsByName) {
   }
 }
 
-TEST_F(DetectionFolder, OneFileForEachPicture) {
+TEST(DetectionFiles, OneForEachPicture) {
+  const test::TempFolder temp;
   DetectedPicture bad = picture("c.jpg", {});
   bad.error = "cannot be read";
   const std::vector<DetectedPicture> pictures{picture("x/a.jpg", {{{0, 0, 100, 100}, 1, 0.5}}), picture("y/a.png", {}),
                                               picture("a-2.jpg", {}), bad};
-  const std::string folder = (folder_ / "deep").string();
+  const std::string folder = temp.path("deep");
   const auto written = write_detections(folder, DetectionOutput::kYolo, pictures, kClasses);
   std::vector<std::string> names;
   for (const std::string& path : written) names.push_back(fs::path(path).filename().string());
@@ -141,14 +132,14 @@ TEST_F(DetectionFolder, OneFileForEachPicture) {
   EXPECT_EQ(write_detections(folder, DetectionOutput::kVoc, pictures, kClasses).size(), 3u);
 }
 
-TEST_F(DetectionFolder, OneFileForAll) {
+TEST(DetectionFiles, OneForAll) {
+  const test::TempFolder temp;
   const std::vector<DetectedPicture> pictures{picture("a.jpg", {{{0, 0, 100, 100}, 1, 0.5}})};
-  EXPECT_EQ(text_of(write_detections(folder_.string(), DetectionOutput::kJson, pictures, kClasses)[0]),
+  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kJson, pictures, kClasses)[0]),
             coco_results_json(pictures));
-  EXPECT_EQ(text_of(write_detections(folder_.string(), DetectionOutput::kCsv, pictures, kClasses)[0]),
+  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kCsv, pictures, kClasses)[0]),
             detections_csv(pictures, kClasses));
-  std::ofstream(folder_ / "file") << "x";
-  EXPECT_THROW(write_detections((folder_ / "file").string(), DetectionOutput::kCsv, pictures, kClasses), Error);
+  EXPECT_THROW(write_detections(temp.write_text("file", "x"), DetectionOutput::kCsv, pictures, kClasses), Error);
 }
 
 }  // namespace

@@ -3,11 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "tests/support/temp_folder.h"
 
 namespace ghost {
 namespace {
@@ -15,17 +14,12 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-std::string file_of(const std::string& text) {
-  const std::string path = testing::TempDir() + "device.json";
-  std::ofstream(path) << text;
-  return path;
-}
-
 nlohmann::ordered_json h100() { return nlohmann::ordered_json::parse(gpu_json("h100")); }
 
 std::string refusal(const std::string& text) {
   try {
-    load_gpu(file_of(text), "fp32");
+    const test::TempFolder temp;
+    load_gpu(temp.write_text("device.json", text), "fp32");
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kUsage);
     return error.message();
@@ -53,7 +47,8 @@ TEST(GpuDevice, AFileOfTheSameForm) {
   json["deviceName"] = "half a card";
   json["totalGlobalMem"] = 40000000000;
   json["memoryBandwidth"] = 1000000000000;  // a whole number will do
-  const GpuDevice gpu = load_gpu(file_of(json.dump()), "fp32");
+  const test::TempFolder temp;
+  const GpuDevice gpu = load_gpu(temp.write_text("half.json", json.dump()), "fp32");
   EXPECT_EQ(gpu.name, "half a card");
   EXPECT_EQ(gpu.memory, 40000000000);
   EXPECT_EQ(gpu.bandwidth, 1e12);
