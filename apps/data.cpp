@@ -88,6 +88,8 @@ void add_scenes(CLI::App& data, Action& action) {
   verb->add_option("destination", options->destination, "folder to make")->required();
   verb->add_option("--train", options->train, "scenes to train")->capture_default_str();
   verb->add_option("--val", options->val, "scenes to validate")->capture_default_str();
+  verb->add_flag("--ten-classes", options->scene.ten_classes,
+                 "Fashion-MNIST's own classes instead of five kinds: top, trouser, dress, shoe, bag");
   verb->add_option("--size", options->scene.size, "height and width, pixels")->capture_default_str();
   verb->add_option("--seed", options->scene.seed, "of all random numbers")->capture_default_str();
   verb->callback([options, &action] { action = [options] { return scenes(*options); }; });

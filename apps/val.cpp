@@ -6,6 +6,7 @@
 #include "apps/options.h"
 #include "apps/verbs.h"
 #include "core/atomic_file.h"
+#include "data/new_folder.h"
 #include "train/classify_data.h"
 #include "train/config.h"
 #include "train/detect_data.h"
@@ -19,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string weights, json;
+  std::string weights, json, plots;
   std::vector<std::string> overrides;
   int64_t batch_size = 0;
   int workers = 2;
@@ -57,6 +58,12 @@ void write_json(const std::string& path, const nlohmann::json& json) {
     write_file_atomically(path, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
 }
 
+void write_plots(const std::string& folder, const std::vector<NamedText>& plots) {
+  if (folder.empty()) return;
+  make_folder(folder);
+  for (const auto& [name, text] : plots) write_file_atomically((fs::path(folder) / name).string(), text);
+}
+
 int64_t batch_size_of(const Options& options, const Config& config) {
   return options.batch_size > 0 ? options.batch_size : config.train.batch_size;
 }
@@ -68,6 +75,7 @@ int run_classifier(const Options& options, const Config& config, const Device& d
       loaded.card);
   const ClassifierMetrics metrics = evaluate_classifier(*loaded.model, *loader, device);
   print(metrics, loaded.card.classes);
+  write_plots(options.plots, plots_of(metrics, loaded.card.classes));
   write_json(options.json, {{"weights", loaded.path},
                             {"data", config.data.val},
                             {"count", metrics.count},
@@ -94,6 +102,7 @@ int run_detector(const Options& options, const Config& config, const Device& dev
   log.line(fmt::format("{} pictures, {:.0f} images/s", metrics.pictures,
                        static_cast<double>(metrics.pictures) / metrics.seconds));
   if (metrics.skipped > 0) log.warn(fmt::format("{} unreadable pictures were left out", metrics.skipped));
+  write_plots(options.plots, plots_of(metrics, loaded.card.classes));
   write_json(options.json, {{"weights", loaded.path},
                             {"data", config.data.val},
                             {"pictures", metrics.pictures},
@@ -133,6 +142,7 @@ void add_val(CLI::App& app, Action& action) {
   verb->add_option("--batch-size", options->batch_size, "pictures at a time; 0: as the run had it");
   verb->add_option("--workers", options->workers, "loader threads")->check(CLI::Range(0, 256))->capture_default_str();
   verb->add_option("--json", options->json, "also write the figures to this file");
+  verb->add_option("--plots", options->plots, "also draw confusion.svg, and a detector's pr.svg, into this folder");
   add_device_options(*verb, options->device);
   verb->callback([options, &action] { action = [options] { return run(*options); }; });
 }

@@ -14,17 +14,19 @@ namespace ghost {
 
 struct SceneOptions {
   int size = 160;  // pixels, square
-  int min_objects = 3, max_objects = 9;
-  double min_scale = 0.17, max_scale = 0.3;  // side of an object's 28x28 picture over the canvas's
+  int min_objects = 3, max_objects = 7;
+  double min_scale = 0.2, max_scale = 0.34;  // side of an object's 28x28 picture over the canvas's
+  bool ten_classes =
+      false;  // Fashion-MNIST's own; else five kinds that can be told apart: top, trouser, dress, shoe, bag
   uint64_t seed = 0;
 };
 
 // Picture number `index` of a split: a function of the options, the split's number and the index alone. `sample` gets
 // the boxes, tight around the pixels that were drawn; objects cover each other by at most a sixth of the smaller box.
-// `by_class`: the pieces, indices into `fashion.images`.
+// `by_class`: the pieces of each class, indices into `fashion.images`.
 Image draw_scene(const FashionSplit& fashion, const std::vector<std::vector<int64_t>>& by_class,
                  const SceneOptions& options, uint64_t split, int64_t index, DetectionSample& sample);
-std::vector<std::vector<int64_t>> pieces_by_class(const FashionSplit& fashion);
+std::vector<std::vector<int64_t>> pieces_by_class(const FashionSplit& fashion, bool ten_classes);
 
 struct ScenesOptions {
   std::string source;       // Fashion-MNIST's folder

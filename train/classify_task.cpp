@@ -136,9 +136,7 @@ Evaluation ClassifyTask::evaluate() {
           .text = fmt::format("val loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%", metrics.loss, 100 * metrics.top1,
                               100 * metrics.top5),
           .details = {},
-          .plots = [classes = card_.classes, counts = metrics.confusion] {
-            return std::vector<NamedText>{{"confusion.svg", svg_confusion(classes, counts)}};
-          }};
+          .plots = [classes = card_.classes, metrics] { return plots_of(metrics, classes); }};
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "train/detection_plots.h"
+
 namespace ghost {
 namespace {
 
@@ -89,6 +91,11 @@ std::vector<std::string> metrics_table(const DetectorMetrics& metrics, const std
                           metrics.coco.class_ap50[k], metrics.coco.class_ap[k]));
   lines.push_back(row("all", metrics.boxes, metrics.best, metrics.coco.ap50, metrics.coco.ap));
   return lines;
+}
+
+std::vector<NamedText> plots_of(const DetectorMetrics& metrics, const std::vector<std::string>& classes) {
+  return {{"pr.svg", svg_precision_recall(classes, metrics.curves)},
+          {"confusion.svg", svg_confusion(classes, metrics.confusion, true)}};
 }
 
 }  // namespace ghost

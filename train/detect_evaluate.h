@@ -8,6 +8,7 @@
 #include "kernels/yolo_decode.h"
 #include "layers/models/detector.h"
 #include "train/detection_metrics.h"
+#include "train/svg_plot.h"
 
 namespace ghost {
 
@@ -33,5 +34,8 @@ DetectorMetrics evaluate_detector(Detector& model, DetectionLoader& loader, cons
 
 // The table of `val`: one line per class, then all.
 std::vector<std::string> metrics_table(const DetectorMetrics& metrics, const std::vector<std::string>& classes);
+
+// pr.svg and confusion.svg.
+std::vector<NamedText> plots_of(const DetectorMetrics& metrics, const std::vector<std::string>& classes);
 
 }  // namespace ghost

@@ -3,7 +3,6 @@
 #include "data/draw_boxes.h"
 #include "train/detect_data.h"
 #include "train/detect_evaluate.h"
-#include "train/detection_plots.h"
 #include "train/task.h"
 
 namespace ghost {
@@ -198,10 +197,7 @@ Evaluation DetectTask::evaluate() {
             fmt::format("{}{} {:.3f}", classes.empty() ? "" : "  ", card_.classes[k], metrics.coco.class_ap50[k]);
     result.details.push_back("  mAP50: " + classes);
   }
-  result.plots = [classes = card_.classes, curves = metrics.curves, counts = metrics.confusion] {
-    return std::vector<NamedText>{{"pr.svg", svg_precision_recall(classes, curves)},
-                                  {"confusion.svg", svg_confusion(classes, counts, true)}};
-  };
+  result.plots = [classes = card_.classes, metrics] { return plots_of(metrics, classes); };
   return result;
 }
 

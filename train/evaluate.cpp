@@ -66,4 +66,8 @@ ClassifierMetrics evaluate_classifier(Classifier& model, Loader& loader, const D
   return metrics;
 }
 
+std::vector<NamedText> plots_of(const ClassifierMetrics& metrics, const std::vector<std::string>& classes) {
+  return {{"confusion.svg", svg_confusion(classes, metrics.confusion)}};
+}
+
 }  // namespace ghost

@@ -6,6 +6,7 @@
 
 #include "data/loader.h"
 #include "layers/models/model.h"
+#include "train/svg_plot.h"
 
 namespace ghost {
 
@@ -27,6 +28,9 @@ struct ClassifierMetrics {
 // after each batch.
 ClassifierMetrics evaluate_classifier(Classifier& model, Loader& loader, const Device& device,
                                       const std::function<void(int64_t, int64_t)>& progress = {});
+
+// confusion.svg.
+std::vector<NamedText> plots_of(const ClassifierMetrics& metrics, const std::vector<std::string>& classes);
 
 // sum_k exp(values[k] - peak), peak the largest: the softmax of k is exp(values[k] - peak) / sum.
 struct SoftmaxSum {

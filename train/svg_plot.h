@@ -8,6 +8,11 @@
 
 namespace ghost {
 
+// A plot's file name and content.
+struct NamedText {
+  std::string name, text;
+};
+
 // Points that are not finite leave a gap. x and y are of one length.
 struct Curve {
   std::string name;

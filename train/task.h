@@ -18,10 +18,6 @@
 
 namespace ghost {
 
-struct NamedText {
-  std::string name, text;
-};
-
 struct Evaluation {
   std::vector<std::pair<std::string_view, double>> values;  // columns of metrics.csv
   double score = 0;                                         // the higher the better: says which weights are the best

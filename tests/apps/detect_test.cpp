@@ -95,9 +95,11 @@ TEST_F(Detect, ValidationAfterwardsGivesTheSameFigures) {
   ASSERT_EQ(result.exit_code, 0) << result.output;
   for (const char* file : {"metrics.csv", "plots/train_batch_0.jpg", "plots/curves.svg", "classes.txt"})
     EXPECT_TRUE(fs::exists(run("run") + "/" + file)) << file;
-  result = ghosttrain({"val", run("run"), "--json", root_ + "/val.json"});
+  result = ghosttrain({"val", run("run"), "--json", root_ + "/val.json", "--plots", root_ + "/plots"});
   ASSERT_EQ(result.exit_code, 0) << result.output;
   EXPECT_THAT(result.output, HasSubstr("mAP50"));
+  for (const char* plot : {"pr.svg", "confusion.svg"})
+    EXPECT_EQ(read_text(root_ + "/plots/" + plot), read_text(run("run") + "/plots/" + plot)) << plot;
   const std::string json = read_text(root_ + "/val.json");
   const double map = std::stod(json.substr(json.find("\"map50\": ") + 9));
   EXPECT_NEAR(map, std::stod(best_map(run("run"))), 5e-5);

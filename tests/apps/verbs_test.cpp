@@ -56,9 +56,11 @@ TEST_F(Verbs, TrainLeavesAWholeRunFolder) {
 }
 
 TEST_F(Verbs, ValGivesTheFiguresOfTheTraining) {
-  const ProgramResult result =
-      run_program({"val", run() + "/checkpoints/last.safetensors", "--json", root_ + "/val.json"}, root_);
+  const ProgramResult result = run_program(
+      {"val", run() + "/checkpoints/last.safetensors", "--json", root_ + "/val.json", "--plots", root_ + "/deep/plots"},
+      root_);
   ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(read_text(root_ + "/deep/plots/confusion.svg"), HasSubstr("class_b"));
   const nlohmann::json json = nlohmann::json::parse(read_text(root_ + "/val.json"));
   EXPECT_EQ(json["loss"].get<double>(), last_metric(run(), 7));
   EXPECT_EQ(json["top1"].get<double>(), last_metric(run(), 8));

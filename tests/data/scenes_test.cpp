@@ -40,7 +40,7 @@ void write_idx(const TempFolder& temp, const std::string& name, const IdxFile& i
 
 TEST(Scenes, BoxesAreTightAndApart) {
   const FashionSplit fashion = made_pieces(60);
-  const auto by_class = pieces_by_class(fashion);
+  const auto by_class = pieces_by_class(fashion, true);
   SceneOptions options;
   std::vector<int64_t> seen(static_cast<size_t>(options.max_objects) + 1), classes(10);
   for (int64_t index = 0; index < 80; ++index) {
@@ -66,7 +66,7 @@ TEST(Scenes, BoxesAreTightAndApart) {
 // A single object on a canvas drawn twice, with and without it: what differs is what the box holds.
 TEST(Scenes, BoxHoldsWhatWasDrawn) {
   const FashionSplit fashion = made_pieces(10);
-  const auto by_class = pieces_by_class(fashion);
+  const auto by_class = pieces_by_class(fashion, true);
   SceneOptions options;
   options.min_objects = options.max_objects = 1;
   for (int64_t index = 0; index < 20; ++index) {
@@ -88,6 +88,16 @@ TEST(Scenes, BoxHoldsWhatWasDrawn) {
   }
 }
 
+TEST(Scenes, FiveKindsHoldTheTenClasses) {
+  const FashionSplit fashion = made_pieces(20);
+  const auto kinds = pieces_by_class(fashion, false);
+  EXPECT_EQ(kinds, (std::vector<std::vector<int64_t>>{
+                       {0, 2, 4, 6, 10, 12, 14, 16}, {1, 11}, {3, 13}, {5, 7, 9, 15, 17, 19}, {8, 18}}));
+  const auto classes = pieces_by_class(fashion, true);
+  ASSERT_EQ(classes.size(), 10u);
+  EXPECT_EQ(classes[7], (std::vector<int64_t>{7, 17}));
+}
+
 TEST(Scenes, ThreeFormsOfTheSamePictures) {
   const TempFolder temp;
   for (const char* prefix : {"train", "t10k"}) {
@@ -106,7 +116,7 @@ TEST(Scenes, ThreeFormsOfTheSamePictures) {
   voc.class_file = temp.path("out/voc/classes.txt");
   const DetectionSet first = open_detection_set(voc);
   EXPECT_EQ(first.samples.size(), 9u);
-  EXPECT_EQ(first.classes.size(), 10u);
+  EXPECT_EQ(first.classes, (std::vector<std::string>{"top", "trouser", "dress", "shoe", "bag"}));
   int64_t boxes = 0;
   for (const int64_t count : first.counts) boxes += count;
   EXPECT_EQ(boxes, made.train_boxes);
@@ -134,6 +144,8 @@ TEST(Scenes, ThreeFormsOfTheSamePictures) {
     EXPECT_EQ(a, b) << name;
   }
   options.scene.seed = 1;
+  EXPECT_THAT(error_message(ErrorKind::kData, [&] { make_scenes(options); }), HasSubstr("other options"));
+  options.scene.ten_classes = true;
   EXPECT_THAT(error_message(ErrorKind::kData, [&] { make_scenes(options); }), HasSubstr("other options"));
   options.scene.max_objects = 0;
   EXPECT_THAT(error_message(ErrorKind::kUsage, [&] { make_scenes(options); }), HasSubstr("3 to 0"));
