@@ -18,25 +18,27 @@ void check_batch_norm(const char* op, int64_t channels, const BatchNormState& st
               "; it is the share of the new value, 0 to 1");
 }
 
-ChannelMoments batch_norm_moments_for(const BatchNormState& state, const BatchNormOptions& options) {
-  if (!options.training) return {state.running_mean, state.running_var};
-  const Tensor& like = state.running_mean;
-  return {Tensor(like.shape(), like.options()), Tensor(like.shape(), like.options())};
-}
-
-BatchNormSaved finish_batch_norm(const ChannelMoments& moments, int64_t count, const BatchNormState& state,
-                                 const BatchNormOptions& options, Activation activation, const Tensor& scale,
-                                 const Tensor& shift) {
-  const Tensor gamma = state.gamma.value(), beta = state.beta.value();
-  const bool update = options.training && count > 0;
-  GHOST_DISPATCH(scale.device(), batch_norm_scale_shift(moments, gamma, beta, options.eps, options.momentum, count,
-                                                        update ? state.running_mean : Tensor(),
-                                                        update ? state.running_var : Tensor(), scale, shift));
-  Epilogue epilogue;
-  epilogue.scale = scale;
-  epilogue.shift = shift;
-  epilogue.activation = activation;
-  return {epilogue, moments, gamma, options.eps, options.training};
+BatchNormSaved run_batch_norm(const BatchNormState& state, const BatchNormOptions& options, Activation activation,
+                              int64_t count, const Tensor& scale, const Tensor& shift,
+                              const std::function<void(const ChannelMoments*)>& compute) {
+  const bool training = options.training, update = training && count > 0;
+  const ScaleShift to{.gamma = state.gamma.value(),
+                      .beta = state.beta.value(),
+                      .eps = options.eps,
+                      .momentum = options.momentum,
+                      .count = count,
+                      .running_mean = update ? state.running_mean : Tensor(),
+                      .running_var = update ? state.running_var : Tensor(),
+                      .scale = scale,
+                      .shift = shift};
+  const auto statistic = [&](const Tensor& running) {
+    return training ? Tensor(running.shape(), running.options()) : running;
+  };
+  const ChannelMoments moments{statistic(state.running_mean), statistic(state.running_var), &to};
+  compute(training ? &moments : nullptr);
+  if (!training) GHOST_DISPATCH(scale.device(), batch_norm_scale_shift(moments, to));
+  const Epilogue epilogue{.scale = scale, .shift = shift, .activation = activation, .gate = {}};
+  return {epilogue, {moments.mean, moments.variance}, to.gamma, options.eps, training};
 }
 
 RawGradient batch_norm_gradient(const Tensor& dy, const Tensor& z, const BatchNormSaved& saved, Gradients& grads,
@@ -64,11 +66,12 @@ Feature batch_norm(const Feature& x, const BatchNormState& state, const BatchNor
   const Variable map = materialize(x);
   const Tensor z = map.value();
   check_batch_norm("batch_norm", z.channels(), state, options);
-  const ChannelMoments moments = batch_norm_moments_for(state, options);
-  if (options.training) GHOST_DISPATCH(z.device(), batch_norm_moments(z, moments));
   const Shape per_channel{z.channels()};
-  const BatchNormSaved saved = finish_batch_norm(moments, z.pixels(), state, options, activation,
-                                                 Tensor(per_channel, z.options()), Tensor(per_channel, z.options()));
+  const BatchNormSaved saved = run_batch_norm(state, options, activation, z.pixels(), Tensor(per_channel, z.options()),
+                                              Tensor(per_channel, z.options()), [&](const ChannelMoments* moments) {
+                                                if (moments)
+                                                  GHOST_DISPATCH(z.device(), batch_norm_moments(z, *moments));
+                                              });
   const Variable raw =
       record("batch_norm", {map, state.gamma, state.beta}, z, [z, saved](const Tensor& dy, Gradients& grads) {
         const RawGradient dz = batch_norm_gradient(dy, z, saved, grads, 1);

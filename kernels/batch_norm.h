@@ -28,11 +28,8 @@ struct BatchNormState {
 // Mean and biased variance of z per channel, for a z whose producer did not gather them.
 GHOST_DECLARE_KERNEL(void batch_norm_moments(const Tensor& z, const ChannelMoments& moments))
 
-// scale and shift from moments, and the running statistics' update. count = n * h * w. running_*: undefined to leave
-// alone.
-GHOST_DECLARE_KERNEL(void batch_norm_scale_shift(const ChannelMoments& moments, const Tensor& gamma, const Tensor& beta,
-                                                 double eps, double momentum, int64_t count, const Tensor& running_mean,
-                                                 const Tensor& running_var, const Tensor& scale, const Tensor& shift))
+// From moments that are there; moments.then is not looked at.
+GHOST_DECLARE_KERNEL(void batch_norm_scale_shift(const ChannelMoments& moments, const ScaleShift& to))
 
 // dgamma, dbeta and the coefficients [3, c] of dz from dy and z. training: whether mean and var depend on z.
 // moments: those used in the forward. dz_gradient.coefficients is the output; its other members are inputs.

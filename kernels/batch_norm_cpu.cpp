@@ -164,24 +164,22 @@ void cpu::batch_norm_moments(const Tensor& z, const ChannelMoments& moments) {
   });
 }
 
-void cpu::batch_norm_scale_shift(const ChannelMoments& moments, const Tensor& gamma, const Tensor& beta, double eps,
-                                 double momentum, int64_t count, const Tensor& running_mean, const Tensor& running_var,
-                                 const Tensor& scale, const Tensor& shift) {
+void cpu::batch_norm_scale_shift(const ChannelMoments& moments, const ScaleShift& to) {
   // A single value has no unbiased variance; its biased one, 0, is kept instead of PyTorch's infinity.
-  const double unbiased = count > 1 ? static_cast<double>(count) / static_cast<double>(count - 1) : 1.0;
-  visit_float(scale.dtype(), [&]<class T>(TypeTag<T>) {
+  const double unbiased = to.count > 1 ? static_cast<double>(to.count) / static_cast<double>(to.count - 1) : 1.0;
+  visit_float(to.scale.dtype(), [&]<class T>(TypeTag<T>) {
     const auto value = [](const Tensor& tensor, int64_t c) { return static_cast<double>(tensor.data<T>()[c]); };
     const auto update = [&](const Tensor& running, int64_t c, double batch) {
       if (running.defined())
-        running.data<T>()[c] = static_cast<T>(value(running, c) + momentum * (batch - value(running, c)));
+        running.data<T>()[c] = static_cast<T>(value(running, c) + to.momentum * (batch - value(running, c)));
     };
-    for (int64_t c = 0; c < scale.numel(); ++c) {
+    for (int64_t c = 0; c < to.scale.numel(); ++c) {
       const double mean = value(moments.mean, c), variance = value(moments.variance, c);
-      const double factor = value(gamma, c) / std::sqrt(variance + eps);
-      scale.data<T>()[c] = static_cast<T>(factor);
-      shift.data<T>()[c] = static_cast<T>(value(beta, c) - mean * factor);
-      update(running_mean, c, mean);
-      update(running_var, c, variance * unbiased);
+      const double factor = value(to.gamma, c) / std::sqrt(variance + to.eps);
+      to.scale.data<T>()[c] = static_cast<T>(factor);
+      to.shift.data<T>()[c] = static_cast<T>(value(to.beta, c) - mean * factor);
+      update(to.running_mean, c, mean);
+      update(to.running_var, c, variance * unbiased);
     }
   });
 }

@@ -5,35 +5,39 @@
 
 namespace ghost::meta {
 
-void combine_moments(const Tensor& partials, const ChannelMoments& moments) {
-  kernel("combine_moments_kernel", {partials, moments.mean, moments.variance});
+int64_t bytes_of_moments(const Tensor& partials, const ChannelMoments& moments) {
+  int64_t bytes = bytes_of({partials, partials, moments.mean, moments.variance});
+  if (moments.then) bytes += bytes_of(*moments.then);
+  return bytes;
+}
+
+int64_t bytes_of(const ScaleShift& to) {
+  return bytes_of(
+      {to.gamma, to.beta, to.running_mean, to.running_mean, to.running_var, to.running_var, to.scale, to.shift});
 }
 
 void batch_norm_moments(const Tensor& z, const ChannelMoments& moments) {
   if (z.empty()) {
     moments.mean.fill(0);
-    return moments.variance.fill(0);
+    moments.variance.fill(0);
+    if (moments.then) batch_norm_scale_shift(moments, *moments.then);
+    return;
   }
   const Tensor partials({reduction_parts({z}), 3, z.channels()}, moments.mean.options());
-  kernel("moments_kernel", {z, partials});
-  combine_moments(partials, moments);
+  kernel("moments_kernel", bytes_of(z) + bytes_of_moments(partials, moments));
 }
 
-void batch_norm_scale_shift(const ChannelMoments& moments, const Tensor& gamma, const Tensor& beta, double, double,
-                            int64_t, const Tensor& running_mean, const Tensor& running_var, const Tensor& scale,
-                            const Tensor& shift) {
-  if (scale.empty()) return;
-  kernel("scale_shift_kernel", {moments.mean, moments.variance, gamma, beta, running_mean, running_mean, running_var,
-                                running_var, scale, shift});
+void batch_norm_scale_shift(const ChannelMoments& moments, const ScaleShift& to) {
+  if (!to.scale.empty()) kernel("scale_shift_kernel", bytes_of({moments.mean, moments.variance}) + bytes_of(to));
 }
 
 void batch_norm_backward(const RawGradient& dz, const ChannelMoments& moments, const Tensor& gamma, double, bool,
                          const Tensor& dgamma, const Tensor& dbeta) {
   if (gamma.empty()) return;
   const Tensor partials({reduction_parts({dz.z, dz.dy}), 2, gamma.numel()}, gamma.options());
-  kernel("batch_norm_sums_kernel", bytes_of({dz.dy, dz.z, moments.mean, partials}) + bytes_of(dz.epilogue));
-  kernel("batch_norm_coefficients_kernel",
-         {partials, moments.mean, moments.variance, gamma, dgamma, dbeta, dz.coefficients});
+  kernel("batch_norm_backward_kernel", bytes_of({dz.dy, dz.z, partials, partials, moments.mean, moments.variance, gamma,
+                                                 dgamma, dbeta, dz.coefficients}) +
+                                           bytes_of(dz.epilogue));
 }
 
 }  // namespace ghost::meta

@@ -1,6 +1,8 @@
 // What batch_norm and conv2d_batch_norm share: the statistics of one forward pass and what backward makes of them.
 #pragma once
 
+#include <functional>
+
 #include "kernels/batch_norm.h"
 
 namespace ghost {
@@ -17,13 +19,11 @@ struct BatchNormSaved {
   bool training = false;
 };
 
-// Tensors for the batch's moments in training, else the running statistics.
-ChannelMoments batch_norm_moments_for(const BatchNormState& state, const BatchNormOptions& options);
-
-// Writes scale and shift (once `moments` are there) and updates the running statistics in training. count = n * h * w.
-BatchNormSaved finish_batch_norm(const ChannelMoments& moments, int64_t count, const BatchNormState& state,
-                                 const BatchNormOptions& options, Activation activation, const Tensor& scale,
-                                 const Tensor& shift);
+// Has the raw map of `count` pixels computed and writes scale and shift. compute(moments) writes the map's moments in
+// training, and what is to be made of them; else it gets null, and the running statistics are used.
+BatchNormSaved run_batch_norm(const BatchNormState& state, const BatchNormOptions& options, Activation activation,
+                              int64_t count, const Tensor& scale, const Tensor& shift,
+                              const std::function<void(const ChannelMoments*)>& compute);
 
 // The gradient of the raw z, and on the way those of gamma and beta: inputs `gamma_input` and the one after it.
 RawGradient batch_norm_gradient(const Tensor& dy, const Tensor& z, const BatchNormSaved& saved, Gradients& grads,

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/conv2d.h"
+#include "kernels/batch_norm.h"
 
 namespace ghost::cpu {
 
@@ -26,7 +26,7 @@ class MomentTiles {
     std::copy(squares, squares + (end - begin), squares_.begin() + (tile * channels_ + begin));
   }
 
-  // Mean and biased variance; zeros where nothing was counted.
+  // Mean and biased variance, zeros where nothing was counted; then what a batch norm makes of them.
   void combine(const ChannelMoments& moments) const {
     std::vector<double> mean(static_cast<size_t>(channels_)), squares(static_cast<size_t>(channels_));
     double total = 0;
@@ -46,6 +46,7 @@ class MomentTiles {
       moments.mean.data<T>()[c] = static_cast<T>(mean[c]);
       moments.variance.data<T>()[c] = static_cast<T>(total > 0 ? squares[c] / total : 0);
     }
+    if (moments.then) batch_norm_scale_shift(moments, *moments.then);
   }
 
  private:

@@ -7,7 +7,8 @@ namespace cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kFoldColumns = 32, kFoldRows = 8;  // second pass: threads over channels, and over partial results
+
+__device__ unsigned tickets[kColumns];
 
 template <int V>
 __global__ void add_channel_bias_kernel(const float* bias, Map z, MapSize size) {
@@ -18,32 +19,24 @@ __global__ void add_channel_bias_kernel(const float* bias, Map z, MapSize size) 
     store_or_add(z.data + pixel * z.pitch + channel, of_channels, true);
 }
 
-// Partial sums {gridDim.y, c}.
+// partials {parts, c}.
 template <int V>
-__global__ void channel_sums_kernel(ConstMap dz, MapSize size, float* partials) {
+__global__ void channel_sums_kernel(ConstMap dz, MapSize size, float* partials, float* sums) {
   GHOST_DYNAMIC_SHARED(Sum<V>, shared);
   const int64_t channel = first_channel<V>();
+  const bool active = channel < size.channels;
   Sum<V> sum = zero_sum<V>();
-  if (channel < size.channels) {
-    for (int64_t pixel = first_pixel(); pixel < size.pixels; pixel += pixel_step())
-      sum.add(load<V>(dz.data + pixel * dz.pitch + channel));
-  }
+  for (int64_t pixel = first_pixel(); active && pixel < size.pixels; pixel += pixel_step())
+    sum.add(load<V>(dz.data + pixel * dz.pitch + channel));
   fold_rows(sum, shared, threadIdx.y, blockDim.y, threadIdx.x, blockDim.x);
-  if (threadIdx.y != 0 || channel >= size.channels) return;
-  float* const to = partials + blockIdx.y * size.channels + channel;
+  if (threadIdx.y == 0 && active) store(partials + blockIdx.y * size.channels + channel, sum);
+  if (!last_of_column(tickets)) return;
+  sum = zero_sum<V>();
+  join_parts(sum, shared, threadIdx.x, blockDim.x, active,
+             [&](unsigned part) { return load<V>(partials + part * size.channels + channel); });
+  if (threadIdx.y != 0 || !active) return;
   GHOST_UNROLL
-  for (int i = 0; i < V; ++i) to[i] = sum.v[i];
-}
-
-__global__ void fold_channel_sums_kernel(const float* partials, int64_t parts, int64_t channels, float* sums) {
-  __shared__ Sum<1> shared[kFoldRows * kFoldColumns];
-  const int64_t channel = static_cast<int64_t>(blockIdx.x) * kFoldColumns + threadIdx.x;
-  Sum<1> sum = zero_sum<1>();
-  if (channel < channels) {
-    for (int64_t part = threadIdx.y; part < parts; part += kFoldRows) sum.v[0] += partials[part * channels + channel];
-  }
-  fold_rows(sum, shared, threadIdx.y, kFoldRows, threadIdx.x, kFoldColumns);
-  if (threadIdx.y == 0 && channel < channels) sums[channel] = sum.v[0];
+  for (int i = 0; i < V; ++i) sums[channel + i] = sum.v[i];
 }
 
 // target[m, b, a] = source[m, a, b]. Weights are small; reads are scattered, writes are not.
@@ -80,15 +73,12 @@ void channel_sums(const Tensor& dz, const Tensor& sums) {
   require_float32("bias gradient", {dz, sums});
   if (dz.empty()) return sums.fill(0);
   const MapSize size = map_size(dz, false);
-  const cudaStream_t stream = current_stream(dz.device());
   visit_width(fits_vectors({dz}), [&](auto width) {
     const MapLaunch how = map_launch(size, width, kRowsPerThread);
+    require_columns("bias gradient", how.grid);
     const Tensor partials({how.grid.y, size.channels}, dz.options());
-    launch(channel_sums_kernel<width>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y, stream,
-           const_map(dz), size, partials.data<float>());
-    launch(fold_channel_sums_kernel, dim3(static_cast<unsigned>(ceil_div(size.channels, kFoldColumns))),
-           dim3(kFoldColumns, kFoldRows), 0, stream, partials.data<float>(), partials.dim(0), size.channels,
-           sums.data<float>());
+    launch(channel_sums_kernel<width>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y,
+           current_stream(dz.device()), const_map(dz), size, partials.data<float>(), sums.data<float>());
   });
 }
 

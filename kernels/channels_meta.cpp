@@ -19,8 +19,7 @@ void add_channel_bias(const Tensor& bias, const Tensor& z) {
 void channel_sums(const Tensor& dz, const Tensor& sums) {
   if (dz.empty()) return sums.fill(0);
   const Tensor partials({reduction_parts({dz}), dz.channels()}, sums.options());
-  kernel("channel_sums_kernel", {dz, partials});
-  kernel("fold_channel_sums_kernel", {partials, sums});
+  kernel("channel_sums_kernel", {dz, partials, partials, sums});
 }
 
 void weight_to_channels_last(const Tensor& source, const Tensor& target) { transpose_inner(source, target); }

@@ -9,6 +9,8 @@ void add_channel_bias(const Tensor& bias, const Tensor& z);
 void channel_sums(const Tensor& dz, const Tensor& sums);
 void weight_to_channels_last(const Tensor& source, const Tensor& target);
 void weight_from_channels_last(const Tensor& source, const Tensor& target);
-void combine_moments(const Tensor& partials, const ChannelMoments& moments);
+// Of the end of a kernel that gathers moments: parts written and read, and what becomes of them.
+int64_t bytes_of_moments(const Tensor& partials, const ChannelMoments& moments);
+int64_t bytes_of(const ScaleShift& to);
 
 }  // namespace ghost::meta

@@ -31,10 +31,21 @@ struct Conv2dOptions {
 // The padding of one convolution; depends on the input size for kSame.
 Padding resolve_padding(const Shape& x, int kernel_h, int kernel_w, const Conv2dOptions& options);
 
+// What a batch norm makes of its moments (kernels/batch_norm.h): scale and shift, and in training the running
+// statistics' update. [c] each.
+struct ScaleShift {
+  Tensor gamma, beta;
+  double eps = 0, momentum = 0;
+  int64_t count = 0;                 // n * h * w
+  Tensor running_mean, running_var;  // undefined: left alone
+  Tensor scale, shift;               // written
+};
+
 // Mean and biased variance of each output channel over n, h, w, gathered while the output is in cache. [c] each, in z's
 // dtype; combined from per-tile means and squared deviations, so large means do not cancel.
 struct ChannelMoments {
   Tensor mean, variance;
+  const ScaleShift* then = nullptr;  // to be made as soon as the moments are there, in the same launch where that helps
 };
 
 // Everything a convolution kernel needs to know of the problem. Weight {o, k / groups, kh, kw}, contiguous.

@@ -75,10 +75,9 @@ Feature conv2d_batch_norm(const Feature& x, const Variable& weight, const BatchN
                               resolve_padding(x.shape(), kernel_h, kernel_w, conv_options)};
   const Convolution convolution{x.raw.value(), x.epilogue, weight.value(), problem,
                                 is_depthwise(x.shape(), weight.shape(), conv_options.groups)};
-  const ChannelMoments moments = batch_norm_moments_for(state, options);
-  convolution.forward(out.z, options.training ? &moments : nullptr);
   const BatchNormSaved saved =
-      finish_batch_norm(moments, out.z.pixels(), state, options, activation, out.scale, out.shift);
+      run_batch_norm(state, options, activation, out.z.pixels(), out.scale, out.shift,
+                     [&](const ChannelMoments* moments) { convolution.forward(out.z, moments); });
   const Variable raw = record(convolution.depthwise ? "depthwise_conv2d_batch_norm" : "conv2d_batch_norm",
                               {x.raw, weight, state.gamma, state.beta}, out.z,
                               [convolution, z = out.z, saved](const Tensor& dy, Gradients& grads) {

@@ -1,8 +1,7 @@
 // Deterministic sums: within a thread, then over the rows of a block through shared memory in a fixed tree, then over
-// blocks in a second kernel that adds the partial results in order. No float atomics.
+// blocks: the last one done adds up what all have left, in order. No float atomics.
 #pragma once
 
-#include "kernels/conv2d.h"
 #include "kernels/cuda_map.h"
 
 namespace ghost::cuda {
@@ -22,6 +21,37 @@ __device__ inline void fold_rows(Item& item, Item* shared, int row, int rows, in
     rows = half;
   }
   __syncthreads();  // shared may be used again
+}
+
+// The blocks of a launch that share blockIdx.x and z are a column, and each leaves a part of its sums, numbered
+// blockIdx.y.
+constexpr int kColumns = 4096;  // of a launch, at most
+
+inline void require_columns(const char* op, const dim3& grid) {
+  GHOST_CHECK(static_cast<int64_t>(grid.x) * grid.z <= kColumns, op,
+              ": more channels than CUDA code sums up in one go");
+}
+
+// Called by every thread of a block once its part is written: true in the column's last block, which sees all parts.
+// `tickets` are kColumns zeros in the device's memory, and again zeros after the launch; one stream at a time uses
+// them.
+__device__ inline bool last_of_column(unsigned* tickets) {
+  bool last = false;
+  __syncthreads();
+  if (threadIdx.x + threadIdx.y + threadIdx.z == 0) {
+    __threadfence();
+    last = atomicInc(tickets + blockIdx.z * gridDim.x + blockIdx.x, gridDim.y - 1) == gridDim.y - 1;
+    __threadfence();
+  }
+  return __syncthreads_or(last);
+}
+
+// Adds read(part) over all parts of the column into `item`: each row of the block takes its share, then they are
+// folded. Every thread of the block calls it; afterwards row 0's `item` is the result.
+template <class Item, class Read>
+__device__ inline void join_parts(Item& item, Item* shared, int column, int columns, bool active, const Read& read) {
+  for (unsigned part = threadIdx.y; active && part < gridDim.y; part += blockDim.y) item.add(read(part));
+  fold_rows(item, shared, threadIdx.y, blockDim.y, column, columns);
 }
 
 template <int V>
@@ -101,8 +131,19 @@ __device__ inline void store_moments(float* partials, int64_t part, int64_t chan
   }
 }
 
-// The second pass (batch_norm_cuda.cu): partials {parts, 3, c} to mean and biased variance.
-void combine_moments(const Tensor& partials, const ChannelMoments& moments);
+template <int V>
+__device__ inline MomentsOf<V> load_moments(const float* partials, int64_t part, int64_t channels, int64_t channel) {
+  const float* const from = partials + part * 3 * channels + channel;
+  const Pack<V> mean = load<V>(from + channels), m2 = load<V>(from + 2 * channels);
+  MomentsOf<V> moments;
+  moments.count = from[0];
+  GHOST_UNROLL
+  for (int i = 0; i < V; ++i) {
+    moments.mean[i] = mean.v[i];
+    moments.m2[i] = m2.v[i];
+  }
+  return moments;
+}
 
 // Sums over the lanes of a warp, in every lane.
 template <class T>

@@ -4,7 +4,21 @@ namespace ghost {
 namespace cuda {
 namespace {
 
-constexpr int kSumRows = 8;
+__device__ unsigned tickets[kColumns];
+
+// Where the weight's and the bias's gradient go; null: not wanted.
+struct WeightOutputs {
+  float *dweight, *dbias;  // {c, taps}, {c}
+  int64_t taps;
+
+  __device__ void write(int64_t tap, int64_t channel, float sum) const {
+    if (tap == taps) {
+      if (dbias != nullptr) dbias[channel] = sum;
+    } else if (dweight != nullptr) {
+      dweight[channel * taps + tap] = sum;
+    }
+  }
+};
 
 // dx[n,p,q] = sum_{r,s} dz[n, (p + top - r) / S, (q + left - s) / S] weight[r,s] over whole quotients. A strip begins
 // at a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
@@ -82,12 +96,12 @@ __global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, co
   }
 }
 
-// Partial sums {parts, K * K + 1, c}: dweight's taps, then dbias. threadIdx.z is the kernel row, so that a thread keeps
+// partials {parts, K * K + 1, c}: dweight's taps, then dbias. threadIdx.z is the kernel row, so that a thread keeps
 // K sums instead of K * K; the threads of the other rows find dz in the cache.
 template <int K, int S, class ActX, class ActZ>
 __global__ void __launch_bounds__(kSumThreads)
     depthwise_weight_strip_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient,
-                                  DepthwiseSize size, unsigned strips, float* partials) {
+                                  DepthwiseSize size, unsigned strips, float* partials, WeightOutputs out) {
   GHOST_DYNAMIC_SHARED(Sum<kLanes>, shared);
   const int64_t channel = first_channel<kLanes>();
   const bool active = channel < size.channels;
@@ -126,15 +140,25 @@ __global__ void __launch_bounds__(kSumThreads)
   }
 
   const int column = r * blockDim.x + threadIdx.x, columns = K * blockDim.x;
-  float* const to = partials + blockIdx.y * (K * K + 1) * size.channels + channel;
+  const int64_t part_size = (K * K + 1) * size.channels;
+  const auto tap_of = [&](int s) { return s < K ? r * K + s : K * K; };
   GHOST_UNROLL
   for (int s = 0; s <= K; ++s) {
     Sum<kLanes> sum = s < K ? taps[s] : bias;
     fold_rows(sum, shared, threadIdx.y, blockDim.y, column, columns);
-    if (threadIdx.y == 0 && active && (s < K || r == 0)) {
-      GHOST_UNROLL
-      for (int i = 0; i < kLanes; ++i) to[(s < K ? r * K + s : K * K) * size.channels + i] = sum.v[i];
-    }
+    if (threadIdx.y == 0 && active && (s < K || r == 0))
+      store(partials + blockIdx.y * part_size + tap_of(s) * size.channels + channel, sum);
+  }
+  if (!last_of_column(tickets)) return;
+  GHOST_NO_UNROLL
+  for (int s = 0; s <= K; ++s) {
+    const float* const of_tap = partials + tap_of(s) * size.channels + channel;
+    Sum<kLanes> sum = zero_sum<kLanes>();
+    join_parts(sum, shared, column, columns, active && (s < K || r == 0),
+               [&](unsigned part) { return load<kLanes>(of_tap + part * part_size); });
+    if (threadIdx.y != 0 || !active || (s == K && r != 0)) continue;
+    GHOST_UNROLL
+    for (int i = 0; i < kLanes; ++i) out.write(tap_of(s), channel + i, sum.v[i]);
   }
 }
 
@@ -142,7 +166,7 @@ __global__ void __launch_bounds__(kSumThreads)
 template <class ActX, class ActZ>
 __global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue,
                                               DeviceRawGradient<ActZ> gradient, DepthwiseSize size, unsigned pixels,
-                                              float* partials) {
+                                              float* partials, WeightOutputs out) {
   GHOST_DYNAMIC_SHARED(Sum<1>, shared);
   const int64_t channel = first_channel<1>();
   const bool active = channel < size.channels;
@@ -166,25 +190,14 @@ __global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> e
     sum.v[0] += of_x.value(load<1>(x.data + at * x.pitch + source)).v[0] * of_z.value(pixel).v[0];
   }
   fold_rows(sum, shared, threadIdx.y, blockDim.y, threadIdx.x, blockDim.x);
-  if (threadIdx.y == 0 && active) partials[(blockIdx.y * (taps + 1) + tap) * size.channels + channel] = sum.v[0];
-}
-
-// Adds the parts up: dweight {c, taps} (or null) and dbias {c} (or null). Threads x over taps and channels.
-__global__ void sum_parts_kernel(const float* partials, int64_t parts, int64_t taps, int64_t channels, float* dweight,
-                                 float* dbias) {
-  __shared__ Sum<1> shared[kSumRows * 32];
-  const int64_t item = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x, items = (taps + 1) * channels;
-  Sum<1> sum = zero_sum<1>();
-  for (int64_t part = threadIdx.y; item < items && part < parts; part += kSumRows)
-    sum.v[0] += partials[part * items + item];
-  fold_rows(sum, shared, threadIdx.y, kSumRows, threadIdx.x, 32);
-  if (threadIdx.y != 0 || item >= items) return;
-  const int64_t tap = item / channels, channel = item % channels;
-  if (tap == taps) {
-    if (dbias != nullptr) dbias[channel] = sum.v[0];
-  } else if (dweight != nullptr) {
-    dweight[channel * taps + tap] = sum.v[0];
-  }
+  float* const of_tap = partials + tap * size.channels + channel;
+  const int64_t part_size = (taps + 1) * size.channels;
+  if (threadIdx.y == 0 && active) of_tap[blockIdx.y * part_size] = sum.v[0];
+  if (!last_of_column(tickets)) return;
+  sum = zero_sum<1>();
+  join_parts(sum, shared, threadIdx.x, blockDim.x, active,
+             [&](unsigned part) { return load<1>(of_tap + part * part_size); });
+  if (threadIdx.y == 0 && active) out.write(tap, channel, sum.v[0]);
 }
 
 void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& dx,
@@ -206,39 +219,26 @@ void input_gradient(const Tensor& weight, const RawGradient& dz, const Depthwise
   });
 }
 
-// Launches the partial sums of dweight and dbias and returns them: {parts, taps + 1, c}.
 template <class ActX, class ActZ>
-Tensor weight_partials(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, const RawGradient& dz,
-                       const DeviceRawGradient<ActZ>& gradient, const DepthwiseSize& size) {
+void weight_gradient(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, const RawGradient& dz,
+                     const DeviceRawGradient<ActZ>& gradient, const DepthwiseSize& size, const WeightOutputs& out) {
   const cudaStream_t stream = current_stream(x.device());
-  Tensor partials;
   const bool fast = visit_fast_depthwise(size, fits_vectors({x, dz.dy, dz.z}), [&](auto kernel, auto stride) {
     const MapGrid how = depthwise_weight_grid(size);
-    partials = Tensor({how.grid.y, kernel * kernel + 1, size.channels}, x.options());
+    require_columns("depthwise_conv2d", as_dim3(how.grid));
+    const Tensor partials({how.grid.y, out.taps + 1, size.channels}, x.options());
     launch(depthwise_weight_strip_kernel<kernel, stride, ActX, ActZ>, as_dim3(how.grid), as_dim3(how.block),
            sizeof(Sum<kLanes>) * how.block.x * how.block.y * how.block.z, stream, const_map(x), epilogue, gradient,
-           size, static_cast<unsigned>(size.strips()), partials.data<float>());
+           size, static_cast<unsigned>(size.strips()), partials.data<float>(), out);
   });
-  if (fast) return partials;
+  if (fast) return;
   MapLaunch how = map_launch({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread);
-  how.grid.z = size.kernel_h * size.kernel_w + 1;
-  partials = Tensor({how.grid.y, how.grid.z, size.channels}, x.options());
+  how.grid.z = static_cast<unsigned>(out.taps + 1);
+  require_columns("depthwise_conv2d", how.grid);
+  const Tensor partials({how.grid.y, how.grid.z, size.channels}, x.options());
   launch(depthwise_weight_plain_kernel<ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y,
-         stream, const_map(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()), partials.data<float>());
-  return partials;
-}
-
-void weight_gradient(const Tensor& x, const Epilogue& x_epilogue, const RawGradient& dz, const DepthwiseSize& size,
-                     const Tensor* dweight, const Tensor* dbias) {
-  visit_device_epilogue(x_epilogue, [&]<class ActX>(const DeviceEpilogue<ActX>& epilogue) {
-    visit_device_raw_gradient(dz, [&]<class ActZ>(const DeviceRawGradient<ActZ>& gradient) {
-      const Tensor partials = weight_partials(x, epilogue, dz, gradient, size);
-      const int64_t taps = partials.dim(1) - 1, items = partials.dim(1) * size.channels;
-      launch(sum_parts_kernel, dim3(static_cast<unsigned>(ceil_div(items, 32))), dim3(32, kSumRows), 0,
-             current_stream(x.device()), partials.data<float>(), partials.dim(0), taps, size.channels,
-             dweight != nullptr ? dweight->data<float>() : nullptr, dbias != nullptr ? dbias->data<float>() : nullptr);
-    });
-  });
+         stream, const_map(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()), partials.data<float>(),
+         out);
 }
 
 }  // namespace
@@ -249,8 +249,13 @@ void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, cons
   if (x.empty() || dz.dy.empty()) return clear(gradients);  // sums of nothing
   const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
   if (gradients.dx != nullptr) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
-  if (gradients.dweight != nullptr || gradients.dbias != nullptr)
-    weight_gradient(x, x_epilogue, dz, size, gradients.dweight, gradients.dbias);
+  if (gradients.dweight == nullptr && gradients.dbias == nullptr) return;
+  const WeightOutputs out{gradients.dweight != nullptr ? gradients.dweight->data<float>() : nullptr,
+                          gradients.dbias != nullptr ? gradients.dbias->data<float>() : nullptr,
+                          weight.dim(2) * weight.dim(3)};
+  visit_device_epilogue(x_epilogue, [&](const auto& epilogue) {
+    visit_device_raw_gradient(dz, [&](const auto& gradient) { weight_gradient(x, epilogue, dz, gradient, size, out); });
+  });
 }
 
 }  // namespace cuda

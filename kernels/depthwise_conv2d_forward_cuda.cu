@@ -1,15 +1,17 @@
 #include "kernels/batch_norm.h"
 #include "kernels/cuda_depthwise.h"
+#include "kernels/cuda_moments.h"
 
 namespace ghost {
 namespace cuda {
 namespace {
 
-// moments (or null): partial moments {gridDim.y, 3, c} of what each block wrote.
+__device__ unsigned tickets[kColumns];
+
 template <int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
     depthwise_strip_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
-                           DepthwiseSize size, unsigned strips, Map z, float* moments) {
+                           DepthwiseSize size, unsigned strips, Map z, DeviceMoments moments) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
   const int64_t channel = first_channel<kLanes>();
@@ -53,15 +55,14 @@ __global__ void __launch_bounds__(kMapThreads)
     for (int t = 0; t < kStrip; ++t) {
       if (strip.column + t >= size.out_w) continue;
       store(to + t * z.pitch, sums[t]);
-      if (moments != nullptr) gathered.add(sums[t]);
+      if (moments.partials != nullptr) gathered.add(sums[t]);
     }
   }
 
-  if (moments == nullptr) return;
+  if (moments.partials == nullptr) return;
   __syncthreads();  // the weights' memory is used again
-  MomentsOf<kLanes> of_block = gathered.moments();
-  fold_rows(of_block, reinterpret_cast<MomentsOf<kLanes>*>(weights), threadIdx.y, blockDim.y, threadIdx.x, blockDim.x);
-  if (threadIdx.y == 0 && active) store_moments(moments, blockIdx.y, size.channels, channel, of_block);
+  finish_moments(gathered.moments(), reinterpret_cast<MomentsOf<kLanes>*>(weights), channel, size.channels, moments,
+                 tickets);
 }
 
 template <class Act>
@@ -97,16 +98,20 @@ void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weigh
                 const DepthwiseSize& size, const Tensor& z, const ChannelMoments* moments) {
   const int64_t strips = size.strips();
   const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
+  require_columns("depthwise_conv2d", how.grid);
   Tensor partials;
-  if (moments != nullptr) partials = Tensor({how.grid.y, 3, size.channels}, z.options());
+  DeviceMoments on_device;
+  if (moments != nullptr) {
+    partials = Tensor({how.grid.y, 3, size.channels}, z.options());
+    on_device = device_moments(partials, *moments);
+  }
   const size_t shared =
       std::max(sizeof(float) * K * K * kLanes * how.block.x, sizeof(MomentsOf<kLanes>) * how.block.x * how.block.y);
   visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
     launch(depthwise_strip_kernel<K, S, Act>, how.grid, how.block, shared, current_stream(z.device()), const_map(x),
            epilogue, weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(strips), map_of(z),
-           data_or_null(partials));
+           on_device);
   });
-  if (moments != nullptr) combine_moments(partials, *moments);
 }
 
 }  // namespace

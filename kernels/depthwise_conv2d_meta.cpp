@@ -22,10 +22,10 @@ void weight_gradient(const Tensor& x, const Epilogue& x_epilogue, const Tensor& 
   const int64_t parts = fast ? depthwise_weight_grid(size).grid.y
                              : map_grid({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread).grid.y;
   const Tensor partials({parts, taps + 1, size.channels}, weight.options());
+  const int64_t results = bytes_of({partials, partials, gradients.dweight ? *gradients.dweight : Tensor(),
+                                    gradients.dbias ? *gradients.dbias : Tensor()});
   kernel(fast ? "depthwise_weight_strip_kernel" : "depthwise_weight_plain_kernel",
-         bytes_of(x, x_epilogue) + bytes_of(dz) + bytes_of(partials), flops_of(dz.dy, weight));
-  kernel("sum_parts_kernel",
-         {partials, gradients.dweight ? *gradients.dweight : Tensor(), gradients.dbias ? *gradients.dbias : Tensor()});
+         bytes_of(x, x_epilogue) + bytes_of(dz) + results, flops_of(dz.dy, weight));
 }
 
 }  // namespace
@@ -38,14 +38,13 @@ void depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const
   }
   const DepthwiseSize size = depthwise_size(x, weight, problem, z);
   const bool fast = is_fast_depthwise(size, fits_vectors({x, z}));
-  Tensor partials;  // the fast kernels gather the moments
-  if (fast && moments)
-    partials =
-        Tensor({map_grid({1, size.strips(), size.channels}, kLanes).grid.y, 3, size.channels}, moments->mean.options());
-  kernel(fast ? "depthwise_strip_kernel" : "depthwise_plain_kernel",
-         bytes_of(x, x_epilogue) + bytes_of({weight, bias, z, partials}), flops_of(z, weight));
-  if (partials.defined()) return combine_moments(partials, *moments);
-  if (moments) batch_norm_moments(z, *moments);
+  int64_t bytes = bytes_of(x, x_epilogue) + bytes_of({weight, bias, z});
+  if (fast && moments) {
+    const int64_t parts = map_grid({1, size.strips(), size.channels}, kLanes).grid.y;
+    bytes += bytes_of_moments(Tensor({parts, 3, size.channels}, moments->mean.options()), *moments);
+  }
+  kernel(fast ? "depthwise_strip_kernel" : "depthwise_plain_kernel", bytes, flops_of(z, weight));
+  if (!fast && moments) batch_norm_moments(z, *moments);
 }
 
 void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,

@@ -10,6 +10,35 @@ ChannelMoments double_moments(int64_t channels) {
   return {simt::empty_double({channels}), simt::empty_double({channels})};
 }
 
+// A gamma, a beta and running statistics in `map`'s channels, and room for scale and shift.
+ScaleShift random_scale_shift(int64_t channels) {
+  const auto vector = [&](uint64_t seed, double low) {
+    return simt::random_map({channels}, {.seed = seed, .low = low, .high = 3}).view();
+  };
+  return {.gamma = vector(3, -3),
+          .beta = vector(4, -3),
+          .eps = 1e-3,
+          .momentum = 0.1,
+          .count = 11,
+          .running_mean = vector(5, -3),
+          .running_var = vector(6, 0.1),
+          .scale = Tensor({channels}),
+          .shift = Tensor({channels})};
+}
+
+ScaleShift to_double(const ScaleShift& to) {
+  const int64_t channels = to.gamma.numel();
+  return {simt::to_double(to.gamma),
+          simt::to_double(to.beta),
+          to.eps,
+          to.momentum,
+          to.count,
+          simt::to_double(to.running_mean),
+          simt::to_double(to.running_var),
+          simt::empty_double({channels}),
+          simt::empty_double({channels})};
+}
+
 TEST(BatchNormSimt, Moments) {
   for (const simt::MapCase& map : simt::kMaps) {
     const int64_t c = map.shape[-1];
@@ -24,6 +53,34 @@ TEST(BatchNormSimt, Moments) {
       simt::expect_close({"variance", describe(map), 5}, variance, expected.variance, simt::kLimit);
     });
   }
+}
+
+// What a batch norm makes of the moments comes with them.
+TEST(BatchNormSimt, MomentsThenScaleShift) {
+  for (const simt::MapCase& map : simt::kMaps) {
+    const int64_t c = map.shape[-1];
+    const simt::Surrounded z =
+        simt::random_map(map.shape, {.seed = 5, .before = map.pitch.before, .after = map.pitch.after});
+    const ScaleShift expected = to_double(random_scale_shift(c));
+    ChannelMoments moments = double_moments(c);
+    moments.then = &expected;
+    cpu::batch_norm_moments(simt::to_double(z), moments);
+    simt::for_each_order([&] {
+      const ScaleShift got = random_scale_shift(c);
+      simt::batch_norm_moments(z, {Tensor({c}), Tensor({c}), &got});
+      const simt::What what{"moments, then", describe(map), 5};
+      simt::expect_close(what, got.scale, expected.scale, simt::kLimit);
+      simt::expect_close(what, got.shift, expected.shift, simt::kLimit);
+      simt::expect_close(what, got.running_mean, expected.running_mean, simt::kLimit);
+      simt::expect_close(what, got.running_var, expected.running_var, simt::kLimit);
+    });
+  }
+}
+
+TEST(BatchNormSimt, MomentsOfNoPixelsThenScaleShift) {
+  const ScaleShift got = random_scale_shift(2);
+  simt::batch_norm_moments(Tensor({0, 3, 3, 2}), {Tensor({2}), Tensor({2}), &got});
+  EXPECT_EQ(got.shift.to_vector(), got.beta.to_vector());
 }
 
 // A mean a thousand deviations away: sums of squares in float32 would lose the variance altogether.
@@ -62,20 +119,21 @@ TEST(BatchNormSimt, ScaleShiftAndRunningStatistics) {
       const simt::Surrounded old_mean = vector(5, -3), old_var = vector(6, 0.1);
       const Tensor scale = simt::empty_double({c}), shift = simt::empty_double({c});
       const Tensor new_mean = simt::to_double(old_mean), new_var = simt::to_double(old_var);
-      cpu::batch_norm_scale_shift({simt::to_double(mean), simt::to_double(variance)}, simt::to_double(gamma),
-                                  simt::to_double(beta), 1e-3, 0.1, count, new_mean, new_var, scale, shift);
+      cpu::batch_norm_scale_shift(
+          {simt::to_double(mean), simt::to_double(variance)},
+          {simt::to_double(gamma), simt::to_double(beta), 1e-3, 0.1, count, new_mean, new_var, scale, shift});
       simt::for_each_order([&] {
         const simt::What what{"scale_shift", str(c, " channels, count ", count), 1};
         const simt::Surrounded got_scale = simt::empty_map({c}), got_shift = simt::empty_map({c});
         const simt::Surrounded got_mean = simt::copy_map(old_mean), got_var = simt::copy_map(old_var);
-        simt::batch_norm_scale_shift({mean, variance}, gamma, beta, 1e-3, 0.1, count, got_mean, got_var, got_scale,
-                                     got_shift);
+        simt::batch_norm_scale_shift({mean, variance},
+                                     {gamma, beta, 1e-3, 0.1, count, got_mean, got_var, got_scale, got_shift});
         simt::expect_close(what, got_scale, scale, simt::kLimit);
         simt::expect_close(what, got_shift, shift, simt::kLimit);
         simt::expect_close(what, got_mean, new_mean, simt::kLimit);
         simt::expect_close(what, got_var, new_var, simt::kLimit);
         // Without running statistics: the same scale and shift.
-        simt::batch_norm_scale_shift({mean, variance}, gamma, beta, 1e-3, 0.1, count, {}, {}, got_scale, got_shift);
+        simt::batch_norm_scale_shift({mean, variance}, {gamma, beta, 1e-3, 0.1, count, {}, {}, got_scale, got_shift});
         simt::expect_close(what, got_scale, scale, simt::kLimit);
       });
     }
@@ -120,7 +178,7 @@ TEST(BatchNormSimt, Backward) {
 TEST(BatchNormSimt, EmptyMapsStartNothing) {
   const Tensor none({0});
   simt::batch_norm_moments(Tensor({0, 3, 3, 0}), {none, none});
-  simt::batch_norm_scale_shift({none, none}, none, none, 1e-3, 0.1, 0, {}, {}, none, none);
+  simt::batch_norm_scale_shift({none, none}, {none, none, 1e-3, 0.1, 0, {}, {}, none, none});
   simt::batch_norm_backward({Tensor({2, 3, 3, 0}), Tensor({2, 3, 3, 0}), {}, Tensor({3, 0})}, {none, none}, none, 1e-3,
                             true, none, none);
 }

@@ -59,6 +59,9 @@ struct Inputs {
     return map(shape).channels(channels, channels);
   }
   Tensor whole(const Shape& shape, DType dtype) const { return Tensor::zeros(shape, {dtype, device}); }
+  ScaleShift scale_shift(int64_t c) const {
+    return {map({c}), map({c}), 1e-5, 0.1, 9, map({c}), map({c}), map({c}), map({c})};
+  }
   Epilogue epilogue(int64_t c) const { return {map({c}), map({c}), Activation::kRelu, {}}; }
   RawGradient gradient(const Shape& shape) const {
     return {map(shape), map(shape), epilogue(shape[-1]), map({3, shape[-1]})};
@@ -106,9 +109,9 @@ TEST(MetaTwins, BatchNorm) {
   for (const Shape& s : kShapes) {
     const int64_t c = s[-1];
     EXPECT_TWINS(str("moments ", s), batch_norm_moments(in.slice(s), {in.map({c}), in.map({c})}));
-    EXPECT_TWINS(str("scale_shift ", s),
-                 batch_norm_scale_shift({in.map({c}), in.map({c})}, in.map({c}), in.map({c}), 1e-5, 0.1, 9, in.map({c}),
-                                        in.map({c}), in.map({c}), in.map({c})));
+    EXPECT_TWINS(str("scale_shift ", s), batch_norm_scale_shift({in.map({c}), in.map({c})}, in.scale_shift(c)));
+    EXPECT_TWINS(str("moments, then ", s), const ScaleShift to = in.scale_shift(c);
+                 batch_norm_moments(in.map(s), {in.map({c}), in.map({c}), &to}));
     EXPECT_TWINS(str("backward ", s), batch_norm_backward(in.gradient(s), {in.map({c}), in.map({c})}, in.map({c}), 1e-5,
                                                           true, in.map({c}), in.map({c})));
   }

@@ -74,9 +74,9 @@ TEST(GpuPlan, BytesOfOneConvolution) {
 
   const PlannedRow& head = row_of(plan, "head");
   EXPECT_EQ(head.cublaslt, 3);
-  EXPECT_EQ(head.own, 2);                                                // the bias gradient, in two passes
+  EXPECT_EQ(head.own, 1);                                                // the bias gradient
   EXPECT_EQ(head.forward_bytes, 64 + 160 + 20 + 40);                     // x, weight, bias, y
-  EXPECT_EQ(head.backward_bytes, (40 + 160 + 64) * 2 + (40 + 20) + 40);  // dx, dweight; partial sums, their sum
+  EXPECT_EQ(head.backward_bytes, (40 + 160 + 64) * 2 + (40 + 20) + 40);  // dx, dweight; dy, its sums, in parts and joined
 
   const PlannedRow& optimizer = row_of(plan, "optimizer");  // the norm reads gradients; SGD moves 5 arrays
   EXPECT_EQ(optimizer.own, 3);
