@@ -47,8 +47,8 @@ struct FeatureSlot {
   Tensor scale, shift;  // [o]
 };
 
-// Convolution (dense, grouped or depthwise, no bias), batch norm, activation: one node on the tape. Saves x's raw map,
-// z, and the per-channel moments. slot: where to write, or nullptr for new tensors.
+// Convolution (dense, grouped or depthwise, no bias), batch norm, activation: one node on the tape. Saves what
+// it read of x (convolution_input), z, and the per-channel moments. slot: where to write, or nullptr for new tensors.
 Feature conv2d_batch_norm(const Feature& x, const Variable& weight, const BatchNormState& state,
                           const Conv2dOptions& conv_options, const BatchNormOptions& options, Activation activation,
                           const FeatureSlot* slot = nullptr);

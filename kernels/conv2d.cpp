@@ -64,9 +64,17 @@ Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Conv2dOptio
   return {x[0], height / options.stride + 1, width / options.stride + 1, weight[0]};
 }
 
+ConvolutionInput convolution_input(const Feature& x, bool depthwise) {
+  const Tensor& raw = x.raw.value();
+  if (depthwise || raw.device().is_cpu() || x.epilogue.identity()) return {raw, x.epilogue};
+  const Tensor y(raw.shape(), raw.options());
+  GHOST_DISPATCH(raw.device(), epilogue_forward(raw, x.epilogue, y));
+  return {y, {}};
+}
+
 Feature conv2d(const Feature& x, const Variable& weight, const Variable& bias, const Conv2dOptions& options,
                Activation activation) {
-  const Tensor &raw = x.raw.value(), &w = weight.value();
+  const Tensor &raw = x.raw.value(), w = weight.value();
   const Shape out = conv2d_output_shape(raw.shape(), w.shape(), options);
   check_tensors(raw, w, bias);
   const Conv2dProblem problem{
@@ -75,16 +83,17 @@ Feature conv2d(const Feature& x, const Variable& weight, const Variable& bias, c
   const bool depthwise = is_depthwise(raw.shape(), w.shape(), options.groups);
   const Tensor b = bias.defined() ? bias.value() : Tensor();
   const Tensor z(out, raw.options());
+  const ConvolutionInput input = convolution_input(x, depthwise);
   if (depthwise)
-    GHOST_DISPATCH(raw.device(), depthwise_conv2d_forward(raw, x.epilogue, w, b, problem, z, nullptr));
+    GHOST_DISPATCH(z.device(), depthwise_conv2d_forward(input.x, input.epilogue, w, b, problem, z, nullptr));
   else
-    GHOST_DISPATCH(raw.device(), conv2d_forward(raw, x.epilogue, w, b, problem, z, nullptr));
+    GHOST_DISPATCH(z.device(), conv2d_forward(input.x, input.epilogue, w, b, problem, z, nullptr));
 
   const Epilogue epilogue{.scale = {}, .shift = {}, .activation = activation, .gate = {}};
   const Tensor saved_z = activation == Activation::kNone ? Tensor() : z;
   const Variable result = record(
       "conv2d", {x.raw, weight, bias}, z,
-      [raw, x_epilogue = x.epilogue, w, saved_z, epilogue, problem, depthwise](const Tensor& dy, Gradients& grads) {
+      [input, w, saved_z, epilogue, problem, depthwise](const Tensor& dy, Gradients& grads) {
         const RawGradient dz{dy, saved_z, epilogue, {}};
         Gradients::Target dx;
         Tensor dweight, dbias;
@@ -94,9 +103,9 @@ Feature conv2d(const Feature& x, const Variable& weight, const Variable& bias, c
         const Conv2dGradients wanted{dx.out.defined() ? &dx.out : nullptr, dx.accumulate,
                                      dweight.defined() ? &dweight : nullptr, dbias.defined() ? &dbias : nullptr};
         if (depthwise)
-          GHOST_DISPATCH(dy.device(), depthwise_conv2d_backward(raw, x_epilogue, w, dz, problem, wanted));
+          GHOST_DISPATCH(dy.device(), depthwise_conv2d_backward(input.x, input.epilogue, w, dz, problem, wanted));
         else
-          GHOST_DISPATCH(dy.device(), conv2d_backward(raw, x_epilogue, w, dz, problem, wanted));
+          GHOST_DISPATCH(dy.device(), conv2d_backward(input.x, input.epilogue, w, dz, problem, wanted));
         if (dweight.defined()) grads.set(1, dweight);
         if (dbias.defined()) grads.set(2, dbias);
       });

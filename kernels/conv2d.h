@@ -54,6 +54,14 @@ struct Conv2dProblem {
   Padding padding;
 };
 
+// What a convolution reads of a feature: the raw map, its epilogue applied on load. Dense convolutions of other devices
+// than the CPU are a library's, which reads plain maps: for them it is applied here, once for forward and backward.
+struct ConvolutionInput {
+  Tensor x;
+  Epilogue epilogue;
+};
+ConvolutionInput convolution_input(const Feature& x, bool depthwise);
+
 // z is allocated by the caller, of any pitch. bias may be undefined. moments: null, or both tensors are written.
 GHOST_DECLARE_KERNEL(void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
                                          const Tensor& bias, const Conv2dProblem& problem, const Tensor& z,

@@ -15,23 +15,24 @@ void check_slot(const FeatureSlot& slot, const Shape& z, const TensorOptions& op
 }
 
 struct Convolution {
-  Tensor x;
-  Epilogue x_epilogue;
+  ConvolutionInput input;
   Tensor weight;
   Conv2dProblem problem;
   bool depthwise;
 
   void forward(const Tensor& z, const ChannelMoments* moments) const {
     if (depthwise)
-      GHOST_DISPATCH(z.device(), depthwise_conv2d_forward(x, x_epilogue, weight, Tensor(), problem, z, moments));
+      GHOST_DISPATCH(z.device(),
+                     depthwise_conv2d_forward(input.x, input.epilogue, weight, Tensor(), problem, z, moments));
     else
-      GHOST_DISPATCH(z.device(), conv2d_forward(x, x_epilogue, weight, Tensor(), problem, z, moments));
+      GHOST_DISPATCH(z.device(), conv2d_forward(input.x, input.epilogue, weight, Tensor(), problem, z, moments));
   }
   void backward(const RawGradient& dz, const Conv2dGradients& gradients) const {
     if (depthwise)
-      GHOST_DISPATCH(x.device(), depthwise_conv2d_backward(x, x_epilogue, weight, dz, problem, gradients));
+      GHOST_DISPATCH(weight.device(),
+                     depthwise_conv2d_backward(input.x, input.epilogue, weight, dz, problem, gradients));
     else
-      GHOST_DISPATCH(x.device(), conv2d_backward(x, x_epilogue, weight, dz, problem, gradients));
+      GHOST_DISPATCH(weight.device(), conv2d_backward(input.x, input.epilogue, weight, dz, problem, gradients));
   }
 };
 
@@ -73,16 +74,16 @@ Feature conv2d_batch_norm(const Feature& x, const Variable& weight, const BatchN
   const int kernel_h = static_cast<int>(weight.dim(2)), kernel_w = static_cast<int>(weight.dim(3));
   const Conv2dProblem problem{conv_options.stride, conv_options.groups,
                               resolve_padding(x.shape(), kernel_h, kernel_w, conv_options)};
-  const Convolution convolution{x.raw.value(), x.epilogue, weight.value(), problem,
-                                is_depthwise(x.shape(), weight.shape(), conv_options.groups)};
+  const bool depthwise = is_depthwise(x.shape(), weight.shape(), conv_options.groups);
+  const Convolution convolution{convolution_input(x, depthwise), weight.value(), problem, depthwise};
   const BatchNormSaved saved =
       run_batch_norm(state, options, activation, out.z.pixels(), out.scale, out.shift,
                      [&](const ChannelMoments* moments) { convolution.forward(out.z, moments); });
-  const Variable raw = record(convolution.depthwise ? "depthwise_conv2d_batch_norm" : "conv2d_batch_norm",
-                              {x.raw, weight, state.gamma, state.beta}, out.z,
-                              [convolution, z = out.z, saved](const Tensor& dy, Gradients& grads) {
-                                backward_of(convolution, z, saved, dy, grads);
-                              });
+  const Variable raw =
+      record(depthwise ? "depthwise_conv2d_batch_norm" : "conv2d_batch_norm", {x.raw, weight, state.gamma, state.beta},
+             out.z, [convolution, z = out.z, saved](const Tensor& dy, Gradients& grads) {
+               backward_of(convolution, z, saved, dy, grads);
+             });
   return {raw, saved.epilogue};
 }
 

@@ -9,6 +9,7 @@
 #include "core/tensor_ops.h"
 #include "kernels/batch_norm.h"
 #include "kernels/conv2d.h"
+#include "kernels/cublaslt.h"
 #include "kernels/cuda_channels.h"
 #include "kernels/cuda_require.h"
 #include "kernels/cudnn_plan.h"
@@ -80,6 +81,10 @@ void run_convolution(ConvolutionPass pass, const Tensor& x, const Tensor& weight
                      const Conv2dProblem& problem) {
   plan_cache(x.device())
       .run(convolution_problem(pass, x, weight, z, problem), x.raw_data(), weight.raw_data(), z.raw_data());
+}
+
+void add_product(const Tensor& dz, const Tensor& weight, const Tensor& dx) {
+  matmul(dz, weight, {}, dx, {.accumulate = true});
 }
 
 }  // namespace

@@ -36,6 +36,13 @@ void run_convolution(ConvolutionPass pass, const Tensor& x, const Tensor& weight
                 .plan = plan.name});
 }
 
+void add_product(const Tensor& dz, const Tensor& weight, const Tensor& dx) {
+  count_kernel({.name = "conv2d " + std::string(name_of(ConvolutionPass::kBackwardInput)),
+                .bytes = bytes_of({dz, weight, dx, dx}),
+                .flops = 2 * dz.pixels() * weight.numel(),
+                .run_by = RunBy::kCublasLt});
+}
+
 }  // namespace
 
 #include "kernels/conv2d_passes-inl.h"

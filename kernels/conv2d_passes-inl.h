@@ -4,8 +4,12 @@
 //   void run_convolution(ConvolutionPass pass, const Tensor& x, const Tensor& weight, const Tensor& z,
 //                        const Conv2dProblem& problem);
 //
-// that takes the weight in the library's layout. The epilogue of x and the raw gradient are materialised first; bias,
-// moments and bias gradient are passes of their own.
+// that takes the weight in the library's layout, and
+//
+//   void add_product(const Tensor& dz, const Tensor& weight, const Tensor& dx);
+//
+// dx += dz weight, of maps as matrices of pixels and channels and of a weight {o, i}. x comes as convolution_input
+// makes it, the raw gradient is materialised first; bias, moments and bias gradient are passes of their own.
 
 namespace {
 
@@ -23,15 +27,11 @@ struct Convolution {
   }
 };
 
-Tensor materialized(const Tensor& x, const Epilogue& epilogue) {
-  if (epilogue.identity()) return x;
-  const Tensor y(x.shape(), x.options());
-  epilogue_forward(x, epilogue, y);
-  return y;
-}
-
 void input_gradient(const Tensor& weight, const Tensor& dz, const Conv2dProblem& problem, bool accumulate,
                     const Tensor& dx) {
+  const bool pointwise =
+      weight.dim(2) * weight.dim(3) == 1 && problem.stride == 1 && problem.groups == 1 && dx.pixels() == dz.pixels();
+  if (accumulate && pointwise) return add_product(dz, weight.reshape({weight.dim(0), weight.dim(1)}), dx);
   // Not every engine takes beta = 1; adding afterwards is right with each of them.
   const Tensor fresh = accumulate ? Tensor(dx.shape(), dx.options()) : dx;
   Convolution{fresh, weight, dz, problem}.run(ConvolutionPass::kBackwardInput);
@@ -43,8 +43,9 @@ void input_gradient(const Tensor& weight, const Tensor& dz, const Conv2dProblem&
 void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                     const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
   cuda::require_float32("conv2d", {x, weight, bias, z});
+  GHOST_ASSERT(x_epilogue.identity(), "conv2d: a library reads plain maps");
   if (!z.empty()) {
-    Convolution{materialized(x, x_epilogue), weight, z, problem}.run(ConvolutionPass::kForward);
+    Convolution{x, weight, z, problem}.run(ConvolutionPass::kForward);
     if (bias.defined()) add_channel_bias(bias, z);
   }
   if (moments) batch_norm_moments(z, *moments);
@@ -53,11 +54,10 @@ void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& w
 void conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
                      const Conv2dProblem& problem, const Conv2dGradients& gradients) {
   cuda::require_float32("conv2d", {x, weight, dz.dy});
+  GHOST_ASSERT(x_epilogue.identity(), "conv2d: a library reads plain maps");
   if (dz.dy.empty()) return clear(gradients);
   const Tensor gradient = materialize(dz);
   if (gradients.dx) input_gradient(weight, gradient, problem, gradients.accumulate_dx, *gradients.dx);
-  if (gradients.dweight)
-    Convolution{materialized(x, x_epilogue), *gradients.dweight, gradient, problem}.run(
-        ConvolutionPass::kBackwardWeight);
+  if (gradients.dweight) Convolution{x, *gradients.dweight, gradient, problem}.run(ConvolutionPass::kBackwardWeight);
   if (gradients.dbias) channel_sums(gradient, *gradients.dbias);
 }

@@ -1,5 +1,5 @@
 // Matrix products through cuBLASLt, which is opened at run time (core/shared_library_cuda.h). Included by
-// *_cublaslt.cpp only.
+// *_cublaslt.cpp and *_cudnn.cpp only.
 #pragma once
 
 #include "core/tensor.h"
@@ -8,8 +8,9 @@ namespace ghost::cuda {
 
 // float32, row-major, rows of c `pitch` elements apart:
 //   c[i, j] = sum_p a'[i, p] b'[p, j] + bias[j]        (accumulate: added to c; then without bias)
-// a' {m, k} and b' {k, n} are the matrices a and b or their transposes; bias {n} or undefined. The same bits on every
-// run on one kind of device; products and sums are float32, not TF32. k == 0 is not allowed. Throws kDevice.
+// a' {m, k} and b' {k, n} are the matrices a and b or their transposes; a feature map is a matrix of pixels and
+// channels. bias {n} or undefined. The same bits on every run on one kind of device; products and sums are float32, not
+// TF32. k == 0 is not allowed. Throws kDevice.
 struct MatmulOptions {
   bool transpose_a = false, transpose_b = false, accumulate = false;
 };

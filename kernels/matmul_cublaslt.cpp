@@ -208,14 +208,14 @@ int64_t pitch_of(const Tensor& matrix) { return matrix.contiguous() ? matrix.cha
 }  // namespace
 
 void matmul(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c, const MatmulOptions& options) {
-  const int64_t inner = options.transpose_a ? a.dim(0) : a.dim(1);
-  GHOST_ASSERT(
-      inner > 0 && inner == (options.transpose_b ? b.dim(1) : b.dim(0)) && !(options.accumulate && bias.defined()),
-      "matmul of ", a.shape(), " and ", b.shape());
+  const int64_t inner = options.transpose_a ? a.pixels() : a.channels();
+  GHOST_ASSERT(inner > 0 && inner == (options.transpose_b ? b.channels() : b.pixels()) &&
+                   !(options.accumulate && bias.defined()),
+               "matmul of ", a.shape(), " and ", b.shape());
   if (c.empty()) return;
   // A row-major matrix is its own transpose in column-major words, so the flags stay as they are.
-  const Product product{.rows = c.dim(1),
-                        .columns = c.dim(0),
+  const Product product{.rows = c.channels(),
+                        .columns = c.pixels(),
                         .inner = inner,
                         .first_pitch = pitch_of(b),
                         .second_pitch = pitch_of(a),

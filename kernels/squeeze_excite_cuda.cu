@@ -69,19 +69,27 @@ __global__ void fc_input_gradient_kernel(ConstMap dy, Layer layer, ConstMap x, P
   }
 }
 
-// dweight[o,k] = sum_n dy[n,o] act(x[n,k]), dbias[o] = sum_n dy[n,o]: a thread for each weight.
-__global__ void fc_weight_gradient_kernel(ConstMap dy, ConstMap x, PiecewiseLinear input_act, int64_t samples,
-                                          int64_t outputs, int64_t inputs, float* dweight, float* dbias) {
-  GHOST_GRID_STRIDE_LOOP(i, outputs * inputs) {
-    const int64_t o = i / inputs, k = i % inputs;
+struct LayerGradient {
+  ConstMap dy, x;
+  PiecewiseLinear input_act;
+  int64_t outputs, inputs;
+  float *dweight, *dbias;  // null: not computed
+};
+
+// dweight[o,k] = sum_n dy[n,o] act(x[n,k]), dbias[o] = sum_n dy[n,o]: a thread for each weight, blockIdx.y for the
+// layer.
+__global__ void fc_weight_gradient_kernel(LayerGradient expand, LayerGradient reduce, int64_t samples) {
+  const LayerGradient& layer = blockIdx.y == 0 ? expand : reduce;
+  GHOST_GRID_STRIDE_LOOP(i, layer.outputs * layer.inputs) {
+    const int64_t o = i / layer.inputs, k = i % layer.inputs;
     float sum = 0, bias_sum = 0;
     for (int64_t n = 0; n < samples; ++n) {
-      const float gradient = dy.data[n * dy.pitch + o];
-      sum += gradient * input_act.value(load<1>(x.data + n * x.pitch + k)).v[0];
+      const float gradient = layer.dy.data[n * layer.dy.pitch + o];
+      sum += gradient * layer.input_act.value(load<1>(layer.x.data + n * layer.x.pitch + k)).v[0];
       bias_sum += gradient;
     }
-    if (dweight != nullptr) dweight[i] = sum;
-    if (dbias != nullptr && k == 0) dbias[o] = bias_sum;
+    if (layer.dweight != nullptr) layer.dweight[i] = sum;
+    if (layer.dbias != nullptr && k == 0) layer.dbias[o] = bias_sum;
   }
 }
 
@@ -140,13 +148,10 @@ void fc_input_gradient(const Tensor& dy, const Layer& layer, const Tensor& x, co
          current_stream(dx.device()), const_map(dy), layer, const_map(x), kReluActivation, dx.dim(0), map_of(dx));
 }
 
-// dweight or dbias may be undefined: not computed.
-void fc_weight_gradient(const Tensor& dy, const Tensor& x, const PiecewiseLinear& input_act, const Tensor& dweight,
-                        const Tensor& dbias) {
-  if (!dweight.defined() && !dbias.defined()) return;
-  const int64_t outputs = dy.channels(), inputs = x.channels();
-  launch(fc_weight_gradient_kernel, grid_for(outputs * inputs, 128), 128, 0, current_stream(dy.device()), const_map(dy),
-         const_map(x), input_act, dy.dim(0), outputs, inputs, data_or_null(dweight), data_or_null(dbias));
+LayerGradient layer_gradient(const Tensor& dy, const Tensor& x, const PiecewiseLinear& input_act, const Tensor& dweight,
+                             const Tensor& dbias) {
+  return {const_map(dy), const_map(x),          input_act,          dy.channels(),
+          x.channels(),  data_or_null(dweight), data_or_null(dbias)};
 }
 
 }  // namespace
@@ -200,8 +205,11 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
   });
   fc_input_gradient(de, layer_of(weights.expand_weight, weights.expand_bias), saved.reduced, dq);
   fc_input_gradient(dq, layer_of(weights.reduce_weight, weights.reduce_bias), Tensor(), dpooled);
-  fc_weight_gradient(de, saved.reduced, kReluActivation, weight_gradients.expand_weight, weight_gradients.expand_bias);
-  fc_weight_gradient(dq, saved.pooled, kNoActivation, weight_gradients.reduce_weight, weight_gradients.reduce_bias);
+  const auto& [reduce_weight, reduce_bias, expand_weight, expand_bias] = weight_gradients;
+  if (reduce_weight.defined() || reduce_bias.defined() || expand_weight.defined() || expand_bias.defined())
+    launch(fc_weight_gradient_kernel, dim3(grid_for(de.channels() * dq.channels(), 128), 2), 128, 0, stream,
+           layer_gradient(de, saved.reduced, kReluActivation, expand_weight, expand_bias),
+           layer_gradient(dq, saved.pooled, kNoActivation, reduce_weight, reduce_bias), size.images);
   if (!dx.defined()) return;
   visit_width(fits_vectors({dy, dx}), [&](auto width) {
     const MapLaunch how = map_launch(size, width);

@@ -3,14 +3,6 @@
 #include "kernels/squeeze_excite.h"
 
 namespace ghost::meta {
-namespace {
-
-void fc_weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& dweight, const Tensor& dbias) {
-  if (!dweight.defined() && !dbias.defined()) return;
-  kernel("fc_weight_gradient_kernel", {dy, x, dweight, dbias}, 2 * dy.numel() * x.channels());
-}
-
-}  // namespace
 
 void squeeze_excite_forward(const Tensor& z, const Epilogue& epilogue, const SqueezeExciteTensors& weights, Activation,
                             const SqueezeExciteSaved& saved, const Tensor& gate) {
@@ -37,8 +29,10 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
   kernel("gate_gradient_kernel", bytes_of(z, epilogue) + bytes_of({dy, saved.expanded, de}));
   kernel("fc_input_gradient_kernel", {de, weights.expand_weight, saved.reduced, dq}, flops);
   kernel("fc_input_gradient_kernel", {dq, weights.reduce_weight, dpooled}, flops);
-  fc_weight_gradient(de, saved.reduced, weight_gradients.expand_weight, weight_gradients.expand_bias);
-  fc_weight_gradient(dq, saved.pooled, weight_gradients.reduce_weight, weight_gradients.reduce_bias);
+  const auto& [reduce_weight, reduce_bias, expand_weight, expand_bias] = weight_gradients;
+  if (reduce_weight.defined() || reduce_bias.defined() || expand_weight.defined() || expand_bias.defined())
+    kernel("fc_weight_gradient_kernel",
+           {de, saved.reduced, dq, saved.pooled, reduce_weight, reduce_bias, expand_weight, expand_bias}, 2 * flops);
   if (dx.defined())
     kernel("squeeze_excite_input_kernel", bytes_of({dy, gate, dpooled}) + bytes_written(dx, accumulate_dx));
 }

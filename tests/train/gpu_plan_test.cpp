@@ -76,7 +76,7 @@ TEST(GpuPlan, BytesOfOneConvolution) {
   EXPECT_EQ(head.cublaslt, 3);
   EXPECT_EQ(head.own, 1);                                                // the bias gradient
   EXPECT_EQ(head.forward_bytes, 64 + 160 + 20 + 40);                     // x, weight, bias, y
-  EXPECT_EQ(head.backward_bytes, (40 + 160 + 64) * 2 + (40 + 20) + 40);  // dx, dweight; dy, its sums, in parts and joined
+  EXPECT_EQ(head.backward_bytes, (40 + 160 + 64) * 2 + (40 + 20) + 40);  // dx, dweight; dy, its sums
 
   const PlannedRow& optimizer = row_of(plan, "optimizer");  // the norm reads gradients; SGD moves 5 arrays
   EXPECT_EQ(optimizer.own, 3);
@@ -153,7 +153,7 @@ TEST(GpuPlan, ActivationsAreTheTapes) {
   }
   const int64_t activations = plan_gpu(*planned, card_of(10, 64), options_of(4)).memory.activations;
   EXPECT_GE(activations, kept);
-  EXPECT_LE(activations, kept + kept / 8 + 512 * 600);
+  EXPECT_LE(activations, kept + kept / 3 + 512 * 600);  // dense convolutions keep their input as it was read
 }
 
 TEST(GpuPlan, MemoryGrowsWithTheBatchAndTheLargestBatchIsTheLargest) {
