@@ -1,87 +1,143 @@
 #include <algorithm>
-#include <cmath>
 
 #include "core/parallel.h"
+#include "core/simd_targets.h"
 #include "kernels/pyramid_pool.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/pyramid_pool_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/epilogue_rows-inl.h"
+
+#ifndef GHOST_PYRAMID_POOL_CPU_LANE
+#define GHOST_PYRAMID_POOL_CPU_LANE
+namespace ghost::cpu {
+
+inline constexpr int64_t kLane = 64;  // channels of a task
+
+// Some channels of one image's pyramid: the map itself, a window's maxima and, where `places` is there, their places.
+template <class T>
+struct PoolLane {
+  int64_t h, w, count;  // channels
+  const T* x;
+  T* out;
+  int64_t pitch;  // of x and out
+  int32_t* places;
+  int64_t places_pitch;
+};
+
+}  // namespace ghost::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
 namespace ghost {
+namespace HWY_NAMESPACE {
 namespace {
 
-constexpr int64_t kLane = 64;  // channels of a task
+// The better of two candidates is the larger; of equal ones the earlier stays. NaN is larger than all. A place is kept
+// as a T, so that both are chosen by the same mask.
+template <class V>
+struct Best {
+  V value, place;
 
-// The better of two candidates is the larger; of equal ones the earlier stays. NaN is larger than all.
+  HWY_INLINE void take(V other, V other_place) {
+    const auto stays = hn::Or(hn::Le(other, value), hn::IsNaN(value));
+    value = hn::IfThenElse(stays, value, other);
+    place = hn::IfThenElse(stays, place, other_place);
+  }
+};
+
+template <class D, class V>
+HWY_INLINE void store_places(D, V places, int32_t* to) {
+  const hn::Rebind<int32_t, D> integers;
+  if constexpr (sizeof(hn::TFromD<D>) == sizeof(int32_t))
+    hn::StoreU(hn::ConvertTo(integers, places), integers, to);
+  else
+    hn::StoreU(hn::DemoteTo(integers, places), integers, to);
+}
+
+// Of each pixel the maximum among its neighbours in the row, and where that is.
 template <class T>
-void take_larger(const T* value, const int32_t* place, int64_t count, T* best, int32_t* best_place) {
-  for (int64_t i = 0; i < count; ++i) {
-    const bool better = value[i] > best[i] || (value[i] != value[i] && best[i] == best[i]);
-    best[i] = better ? value[i] : best[i];
-    best_place[i] = better ? place[i] : best_place[i];
+void along_rows(const cpu::PoolLane<T>& lane, int64_t radius, T* values, T* places) {
+  for (int64_t i = 0; i < lane.h; ++i) {
+    for (int64_t j = 0; j < lane.w; ++j) {
+      const int64_t row = i * lane.w, first = row + std::max<int64_t>(0, j - radius),
+                    last = row + std::min(lane.w - 1, j + radius), to = (row + j) * cpu::kLane;
+      for_vectors(hn::ScalableTag<T>(), 0, lane.count, [&](auto d, int64_t c) HWY_ATTR {
+        Best<hn::Vec<decltype(d)>> best{hn::LoadU(d, lane.x + first * lane.pitch + c),
+                                        hn::Set(d, static_cast<T>(first))};
+        for (int64_t k = first + 1; k <= last; ++k)
+          best.take(hn::LoadU(d, lane.x + k * lane.pitch + c), hn::Set(d, static_cast<T>(k)));
+        hn::StoreU(best.value, d, values + to + c);
+        hn::StoreU(best.place, d, places + to + c);
+      });
+    }
   }
 }
 
-// One window size over some channels of one image: maxima along rows, then of these along columns.
 template <class T>
-class Windows {
- public:
-  Windows(const Tensor& y, int64_t image, int64_t channel, int64_t count)
-      : h_(y.dim(1)),
-        w_(y.dim(2)),
-        count_(count),
-        pitch_(y.pitch()),
-        x_(y.data<T>() + image * h_ * w_ * pitch_ + channel) {
-    values_ = scratch<T>(0, h_ * w_ * kLane);
-    places_ = scratch<int32_t>(1, h_ * w_ * kLane);
-  }
-
-  void along_rows(int radius) const {
-    int32_t place[kLane];
-    for (int64_t i = 0; i < h_; ++i)
-      for (int64_t j = 0; j < w_; ++j) {
-        T* const best = values_ + (i * w_ + j) * kLane;
-        int32_t* const best_place = places_ + (i * w_ + j) * kLane;
-        const int64_t first = std::max<int64_t>(0, j - radius), last = std::min(w_ - 1, j + radius);
-        std::copy_n(x_ + (i * w_ + first) * pitch_, count_, best);
-        std::fill_n(best_place, count_, static_cast<int32_t>(i * w_ + first));
-        for (int64_t k = first + 1; k <= last; ++k) {
-          std::fill_n(place, count_, static_cast<int32_t>(i * w_ + k));
-          take_larger(x_ + (i * w_ + k) * pitch_, place, count_, best, best_place);
+void along_columns(const cpu::PoolLane<T>& lane, int64_t radius, const T* values, const T* places) {
+  for (int64_t i = 0; i < lane.h; ++i) {
+    for (int64_t j = 0; j < lane.w; ++j) {
+      const int64_t pixel = i * lane.w + j, first = std::max<int64_t>(0, i - radius),
+                    last = std::min(lane.h - 1, i + radius);
+      for_vectors(hn::ScalableTag<T>(), 0, lane.count, [&](auto d, int64_t c) HWY_ATTR {
+        const int64_t top = (first * lane.w + j) * cpu::kLane + c, bottom = (last * lane.w + j) * cpu::kLane + c;
+        Best<hn::Vec<decltype(d)>> best{hn::LoadU(d, values + top), hn::LoadU(d, places + top)};
+        for (int64_t at = top; at < bottom;) {
+          at += lane.w * cpu::kLane;
+          best.take(hn::LoadU(d, values + at), hn::LoadU(d, places + at));
         }
-      }
+        hn::StoreU(best.value, d, lane.out + pixel * lane.pitch + c);
+        if (lane.places) store_places(d, best.place, lane.places + pixel * lane.places_pitch + c);
+      });
+    }
   }
-
-  // out, out_places: at the image's first pixel; out_places may be null.
-  void along_columns(int radius, T* out, int32_t* out_places, int64_t places_pitch) const {
-    int32_t best_place[kLane];
-    for (int64_t i = 0; i < h_; ++i)
-      for (int64_t j = 0; j < w_; ++j) {
-        T* const best = out + (i * w_ + j) * pitch_;
-        const int64_t first = std::max<int64_t>(0, i - radius), last = std::min(h_ - 1, i + radius);
-        std::copy_n(values_ + (first * w_ + j) * kLane, count_, best);
-        std::copy_n(places_ + (first * w_ + j) * kLane, count_, best_place);
-        for (int64_t k = first + 1; k <= last; ++k)
-          take_larger(values_ + (k * w_ + j) * kLane, places_ + (k * w_ + j) * kLane, count_, best, best_place);
-        if (out_places) std::copy_n(best_place, count_, out_places + (i * w_ + j) * places_pitch);
-      }
-  }
-
- private:
-  int64_t h_, w_, count_, pitch_;
-  const T* x_;
-  T* values_;
-  int32_t* places_;
-};
+}
 
 template <class T>
-void pool_lane(const Tensor& y, const std::vector<int>& sizes, const Tensor& places, int64_t image, int64_t begin) {
+void pool_lane(const cpu::PoolLane<T>& lane, int64_t radius) {
+  T* const values = scratch<T>(0, lane.h * lane.w * cpu::kLane);
+  T* const places = scratch<T>(1, lane.h * lane.w * cpu::kLane);
+  along_rows(lane, radius, values, places);
+  along_columns(lane, radius, values, places);
+}
+
+}  // namespace
+
+void pool_lane_float(const cpu::PoolLane<float>& lane, int64_t radius) { pool_lane(lane, radius); }
+void pool_lane_double(const cpu::PoolLane<double>& lane, int64_t radius) { pool_lane(lane, radius); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ghost
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ghost {
+namespace {
+
+using cpu::kLane;
+
+HWY_EXPORT(pool_lane_float);
+HWY_EXPORT(pool_lane_double);
+
+// All windows over the channels from `begin` of one image.
+template <class T>
+void pool_windows(const Tensor& y, const std::vector<int>& sizes, const Tensor& places, int64_t image, int64_t begin) {
   const int64_t windows = static_cast<int64_t>(sizes.size()), c = y.channels() / (windows + 1);
-  const int64_t count = std::min(kLane, c - begin), pixel = image * y.dim(1) * y.dim(2);
-  const Windows<T> map(y, image, windows * c + begin, count);
+  const int64_t pixel = image * y.dim(1) * y.dim(2);
+  T* const first = y.data<T>() + pixel * y.pitch() + begin;
+  int32_t* const place = places.defined() ? places.data<int32_t>() + pixel * places.pitch() + begin : nullptr;
   for (int64_t k = 0; k < windows; ++k) {
-    const int radius = sizes[static_cast<size_t>(k)] / 2;
-    map.along_rows(radius);
-    map.along_columns(radius, y.data<T>() + pixel * y.pitch() + k * c + begin,
-                      places.defined() ? places.data<int32_t>() + pixel * places.pitch() + k * c + begin : nullptr,
-                      places.defined() ? places.pitch() : 0);
+    const cpu::PoolLane<T> lane{y.dim(1),      y.dim(2),  std::min(kLane, c - begin),      first + windows * c,
+                                first + k * c, y.pitch(), place ? place + k * c : nullptr, place ? places.pitch() : 0};
+    const int64_t radius = sizes[static_cast<size_t>(k)] / 2;
+    if constexpr (std::is_same_v<T, float>)
+      HWY_DYNAMIC_DISPATCH(pool_lane_float)(lane, radius);
+    else
+      HWY_DYNAMIC_DISPATCH(pool_lane_double)(lane, radius);
   }
 }
 
@@ -116,9 +172,10 @@ void for_lanes(int64_t images, int64_t channels, const Body& body) {
 
 void cpu::pyramid_pool_forward(const Tensor& y, const std::vector<int>& sizes, const Tensor& places) {
   if (y.empty()) return;
+  GHOST_ASSERT(y.dim(1) * y.dim(2) <= 1 << 24, "a place of ", y.dim(1), "x", y.dim(2), " is no exact float");
   visit_float(y.dtype(), [&]<class T>(TypeTag<T>) {
     for_lanes(y.dim(0), y.channels() / (static_cast<int64_t>(sizes.size()) + 1),
-              [&](int64_t image, int64_t begin) { pool_lane<T>(y, sizes, places, image, begin); });
+              [&](int64_t image, int64_t begin) { pool_windows<T>(y, sizes, places, image, begin); });
   });
 }
 
@@ -131,3 +188,4 @@ void cpu::pyramid_pool_backward(const Tensor& dy, const Tensor& places, const Te
 }
 
 }  // namespace ghost
+#endif  // HWY_ONCE
