@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/parallel.h"
 #include "core/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -39,12 +40,14 @@ constexpr int kTileRows[4] = {0, 16, 12, 8};
 constexpr int kTileRows[4] = {0, 8, 4, 4};
 #endif
 constexpr int kMaxVectors = 3;
+constexpr int kGemmScratch = 4;      // scratch slot; those before it are the convolutions'
+constexpr int64_t kPackedRows = 16;  // read and written lines of so many both stay in the first-level cache
 
 template <class T>
 struct Operands {
   int64_t k;   // length of the sums
-  const T* a;  // element (i, p) at a[i * a_row + p * a_step]
-  int64_t a_row, a_step;
+  const T* a;  // element (i, p) at a[i / 4 * a_group + i % 4 * a_row + p * a_step]
+  int64_t a_group, a_row, a_step;
   const T* b;  // row p at b + p * b_step
   int64_t b_step;
   T* c;
@@ -65,7 +68,7 @@ void tile(const Operands<T>& o, int64_t row) {
   constexpr int kGroups = (MR + 3) / 4;
   const T* a[kGroups];
   HWY_UNROLL(4)
-  for (int g = 0; g < kGroups; ++g) a[g] = o.a + (row + 4 * g) * a_row;
+  for (int g = 0; g < kGroups; ++g) a[g] = o.a + (row / 4 + g) * o.a_group + row % 4 * a_row;
   const T* HWY_RESTRICT b = o.b;
   V sum[MR][NV];
   HWY_UNROLL(16)
@@ -156,22 +159,52 @@ int64_t tail_lanes(int64_t columns, int vectors) {
   return columns - (vectors - 1) * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
 }
 
+// Four rows and columns: to[p * width + j] = from[j * n_step + p].
+template <class T>
+HWY_INLINE void transpose_four(const T* from, int64_t n_step, T* to, int64_t width) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (sizeof(T) == sizeof(float)) {
+    const hn::Full128<T> d;
+    const auto row = [&](int64_t j) HWY_ATTR { return hn::LoadU(d, from + j * n_step); };
+    const auto even = hn::InterleaveLower(d, row(0), row(2)), odd = hn::InterleaveLower(d, row(1), row(3)),
+               upper_even = hn::InterleaveUpper(d, row(0), row(2)), upper_odd = hn::InterleaveUpper(d, row(1), row(3));
+    hn::StoreU(hn::InterleaveLower(d, even, odd), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, even, odd), d, to + width);
+    hn::StoreU(hn::InterleaveLower(d, upper_even, upper_odd), d, to + 2 * width);
+    hn::StoreU(hn::InterleaveUpper(d, upper_even, upper_odd), d, to + 3 * width);
+    return;
+  }
+#endif
+  for (int64_t p = 0; p < 4; ++p)
+    for (int64_t j = 0; j < 4; ++j) to[p * width + j] = from[j * n_step + p];
+}
+
+// Rows [p0, p1) of a block; its columns past `columns` are 0.
+template <class T>
+void pack_rows(int64_t p0, int64_t p1, int64_t columns, const T* b, int64_t k_step, int64_t n_step, T* block,
+               int64_t width) {
+  int64_t j = 0;
+  if (n_step == 1) {
+    for (int64_t p = p0; p < p1; ++p) std::copy_n(b + p * k_step, columns, block + p * width);
+    j = columns;
+  } else if (k_step == 1 && p1 - p0 == kPackedRows) {
+    for (; j + 4 <= columns; j += 4)
+      for (int64_t p = p0; p < p1; p += 4) transpose_four(b + j * n_step + p, n_step, block + p * width + j, width);
+  }
+  for (; j < columns; ++j)
+    for (int64_t p = p0; p < p1; ++p) block[p * width + j] = b[j * n_step + p * k_step];
+  for (int64_t p = p0; p < p1; ++p) std::fill(block + p * width + columns, block + (p + 1) * width, T(0));
+}
+
 template <class T>
 void pack(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
-    const int64_t width = vectors * lanes;
-    T* const block = packed + k * column;
-    // Sixteen rows of the block at a time: read and written lines both stay in the first-level cache.
-    for (int64_t p0 = 0; p0 < k; p0 += 16) {
-      const int64_t p1 = std::min(k, p0 + 16);
-      for (int64_t j = 0; j < columns; ++j) {
-        const T* const source = b + (column + j) * n_step;
-        for (int64_t p = p0; p < p1; ++p) block[p * width + j] = source[p * k_step];
-      }
-      for (int64_t p = p0; p < p1; ++p) std::fill(block + p * width + columns, block + (p + 1) * width, T(0));
-    }
-  });
+  for (int64_t p0 = 0; p0 < k; p0 += kPackedRows) {
+    const int64_t p1 = std::min(k, p0 + kPackedRows);
+    for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
+      pack_rows(p0, p1, columns, b + column * n_step, k_step, n_step, packed + k * column, vectors * lanes);
+    });
+  }
 }
 
 template <class T>
@@ -179,23 +212,51 @@ void multiply(int64_t rows, int64_t n, int64_t k, const T* a, int64_t lda, const
               bool accumulate) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
-    column_block<T>({k, a, lda, 1, packed + k * column, vectors * lanes, c + column, ldc, accumulate,
+    column_block<T>({k, a, 4 * lda, lda, 1, packed + k * column, vectors * lanes, c + column, ldc, accumulate,
                      tail_lanes<T>(columns, vectors)},
                     rows, vectors);
   });
+}
+
+// Columns of a, four by four, each four one after another: (p, i) at packed[i / 4 * 4 * rows + p * 4 + i % 4].
+template <class T>
+void pack_columns(int64_t rows, int64_t m, const T* a, int64_t lda, T* packed) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t line = 0; line < m; line += kLine) {
+    const int64_t end = std::min(m, line + kLine);
+    for (int64_t p = 0; p < rows; ++p) {
+      const T* const row = a + p * lda;
+      int64_t i = line;
+      for (; i + 4 <= end; i += 4) std::copy_n(row + i, 4, packed + i * rows + p * 4);
+      for (; i < end; ++i) packed[i / 4 * 4 * rows + p * 4 + i % 4] = row[i];
+    }
+  }
 }
 
 template <class T>
 void multiply_transposed(int64_t rows, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb, T* c,
                          int64_t ldc, bool accumulate) {
   constexpr int64_t kSlice = 128;  // rows of b that stay in the first-level cache while all of a passes
+  // With so large a c, which goes through the second-level cache in every slice, both are first copied together.
+  const bool copies = m * n * static_cast<int64_t>(sizeof(T)) >= 1 << 20;
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  HWY_ALIGN T b_block[kSlice * kMaxVectors * hn::MaxLanes(d)];
+  T* const a_packed = copies ? scratch<T>(kGemmScratch, (m + 3) / 4 * 4 * kSlice) : nullptr;
   for (int64_t row = 0; row < std::max<int64_t>(rows, 1); row += kSlice) {
     const int64_t count = std::min(kSlice, rows - row);
-    const bool add = accumulate || row > 0;
+    Operands<T> o{count, a + row * lda, 4, 1, lda, nullptr, 0, nullptr, ldc, accumulate || row > 0, 0};
+    if (copies) {
+      pack_columns(count, m, o.a, lda, a_packed);
+      o.a = a_packed, o.a_group = 4 * count, o.a_step = 4;
+    }
     for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
-      column_block<T>({count, a + row * lda, 1, lda, b + row * ldb + column, ldb, c + column, ldc, add,
-                       tail_lanes<T>(columns, vectors)},
-                      m, vectors);
+      o.b = b + row * ldb + column, o.b_step = ldb, o.c = c + column, o.tail = tail_lanes<T>(columns, vectors);
+      if (copies) {
+        pack_rows(0, count, columns, o.b, ldb, 1, b_block, vectors * lanes);
+        o.b = b_block, o.b_step = vectors * lanes;
+      }
+      column_block(o, m, vectors);
     });
   }
 }

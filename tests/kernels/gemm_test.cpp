@@ -87,9 +87,26 @@ TYPED_TEST(Gemm, PanelEqualsPlainLoops) {
   }
 }
 
-TYPED_TEST(Gemm, TransposedPanelEqualsPlainLoops) {
+TYPED_TEST(Gemm, PacksFromEitherLayout) {
   using T = TypeParam;
   for (const Size& size : kSizes) {
+    const Tensor b = this->random(size.k, size.n, 2), turned({size.n, size.k}, this->options);
+    for (int64_t p = 0; p < size.k; ++p)
+      for (int64_t j = 0; j < size.n; ++j)
+        turned.template data<T>()[j * size.k + p] = b.template data<T>()[p * size.n + j];
+    const Shape shape{packed_size<T>(size.k, size.n)};
+    const Tensor rows = Tensor::full(shape, 7, this->options), columns = Tensor::full(shape, 7, this->options);
+    pack_matrix<T>(size.k, size.n, b.template data<T>(), size.n, 1, rows.template data<T>());
+    pack_matrix<T>(size.k, size.n, turned.template data<T>(), 1, size.k, columns.template data<T>());
+    EXPECT_EQ(rows.to_vector(), columns.to_vector()) << "n=" << size.n << " k=" << size.k;
+  }
+}
+
+TYPED_TEST(Gemm, TransposedPanelEqualsPlainLoops) {
+  using T = TypeParam;
+  std::vector<Size> sizes(std::begin(kSizes), std::end(kSizes));
+  sizes.push_back({515, 523, 131});  // a result of more than 1 MiB, two slices of rows
+  for (const Size& size : sizes) {
     for (const bool accumulate : {false, true}) {
       const Tensor a = this->random(size.k, size.m, 1), b = this->random(size.k, size.n, 2);
       const Tensor c0 = this->random(size.m, size.n, 3);
