@@ -53,6 +53,14 @@ Gradients::Target Gradients::target(int input) {
   return {state.grad, true};
 }
 
+Gradients::Target Gradients::target_with_addend(int input) {
+  Variable::State& state = *inputs_[static_cast<size_t>(input)].state_;
+  if (!state.grad.defined() || !state.grad_shared || state.grad.storage().use_count() == 1) return target(input);
+  const Tensor addend = std::exchange(state.grad, Tensor(state.value.shape(), state.value.options()));
+  state.grad_shared = false;
+  return {state.grad, true, addend};
+}
+
 void Tape::append(const char* name, const Variables& inputs, const Variable& output, BackwardFunction backward) {
   output.state_->requires_grad = true;
   output.state_->recorded = true;

@@ -68,8 +68,11 @@ class Gradients {
   struct Target {
     Tensor out;
     bool accumulate = false;
+    Tensor addend{};  // where that lies elsewhere than in `out`
   };
   Target target(int input);
+  // For kernels that take an addend: what others see too is not copied first.
+  Target target_with_addend(int input);
   // Whether dy may be overwritten by this backward: no other gradient shares its memory.
   bool may_overwrite_dy() const { return !dy_shared_; }
 

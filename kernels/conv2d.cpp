@@ -31,6 +31,7 @@ void check_tensors(const Tensor& x, const Tensor& weight, const Variable& bias) 
 
 void clear(const Conv2dGradients& gradients) {
   if (gradients.dx && !gradients.accumulate_dx) gradients.dx->fill(0);
+  if (gradients.dx && gradients.addend.defined()) gradients.dx->copy_from(gradients.addend);
   if (gradients.dweight) gradients.dweight->fill(0);
   if (gradients.dbias) gradients.dbias->fill(0);
 }

@@ -67,12 +67,14 @@ GHOST_DECLARE_KERNEL(void conv2d_forward(const Tensor& x, const Epilogue& x_epil
                                          const Tensor& bias, const Conv2dProblem& problem, const Tensor& z,
                                          const ChannelMoments* moments))
 
-// Null outputs are not computed. accumulate_dx: dx += instead of dx =; dx may have any pitch.
+// Null outputs are not computed. accumulate_dx: dx += instead of dx =; dx may have any pitch. addend (depthwise
+// convolutions outside of the CPU): dx = addend + instead of dx +=.
 struct Conv2dGradients {
   Tensor* dx = nullptr;
   bool accumulate_dx = false;
   Tensor* dweight = nullptr;
   Tensor* dbias = nullptr;
+  Tensor addend{};
 };
 // What a convolution without output pixels gives: zeros.
 void clear(const Conv2dGradients& gradients);

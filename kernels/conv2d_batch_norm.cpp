@@ -46,9 +46,10 @@ void backward_of(const Convolution& convolution, const Tensor& z, const BatchNor
   Gradients::Target dx;
   Tensor dweight;
   if (grads.needed(kX)) {
-    dx = grads.target(kX);
+    dx = convolution.depthwise && !z.device().is_cpu() ? grads.target_with_addend(kX) : grads.target(kX);
     wanted.dx = &dx.out;
     wanted.accumulate_dx = dx.accumulate;
+    wanted.addend = dx.addend;
   }
   if (grads.needed(kWeight)) {
     dweight = Tensor(convolution.weight.shape(), convolution.weight.options());

@@ -32,18 +32,22 @@ inline void require_columns(const char* op, const dim3& grid) {
               ": more channels than CUDA code sums up in one go");
 }
 
-// Called by every thread of a block once its part is written: true in the column's last block, which sees all parts.
-// `tickets` are kColumns zeros in the device's memory, and again zeros after the launch; one stream at a time uses
-// them.
-__device__ inline bool last_of_column(unsigned* tickets) {
+// Called by every thread of `blocks` blocks once their parts are written: true in the last of them, which sees all
+// parts. `ticket` is a zero in the device's memory, and again zero after the launch; one stream at a time uses it.
+__device__ inline bool last_block(unsigned* ticket, unsigned blocks) {
   bool last = false;
   __syncthreads();
   if (threadIdx.x + threadIdx.y + threadIdx.z == 0) {
     __threadfence();
-    last = atomicInc(tickets + blockIdx.z * gridDim.x + blockIdx.x, gridDim.y - 1) == gridDim.y - 1;
+    last = atomicInc(ticket, blocks - 1) == blocks - 1;
     __threadfence();
   }
   return __syncthreads_or(last);
+}
+
+// The same for the blocks of each column; `tickets` are kColumns zeros.
+__device__ inline bool last_of_column(unsigned* tickets) {
+  return last_block(tickets + blockIdx.z * gridDim.x + blockIdx.x, gridDim.y);
 }
 
 // Adds read(part) over all parts of the column into `item`: each row of the block takes its share, then they are

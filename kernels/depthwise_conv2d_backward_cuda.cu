@@ -20,12 +20,23 @@ struct WeightOutputs {
   }
 };
 
+// dx = addend (or nothing, where it is null) + sum, at a pixel.
+template <int V>
+__device__ void store_sum(const Map& dx, const ConstMap& addend, int64_t pixel, int64_t channel, Pack<V> sum) {
+  if (addend.data != nullptr) {
+    const Pack<V> start = load<V>(addend.data + pixel * addend.pitch + channel);
+    GHOST_UNROLL
+    for (int i = 0; i < V; ++i) sum.v[i] += start.v[i];
+  }
+  store(dx.data + pixel * dx.pitch + channel, sum);
+}
+
 // dx[n,p,q] = sum_{r,s} dz[n, (p + top - r) / S, (q + left - s) / S] weight[r,s] over whole quotients. A strip begins
 // at a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
 template <int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
     depthwise_input_strip_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
-                                 unsigned strips, Map dx, bool accumulate) {
+                                 unsigned strips, ConstMap addend, Map dx) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
   const int64_t channel = first_channel<kLanes>();
@@ -63,15 +74,14 @@ __global__ void __launch_bounds__(kMapThreads)
     GHOST_UNROLL
     for (int t = 0; t < kStrip; ++t) {
       const int column = strip.column + t - size.pad_left;
-      if (column >= 0 && column < size.in_w)
-        store_or_add(dx.data + (line + column) * dx.pitch + channel, sums[t], accumulate);
+      if (column >= 0 && column < size.in_w) store_sum(dx, addend, line + column, channel, sums[t]);
     }
   }
 }
 
 template <class Act>
 __global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
-                                             unsigned pixels, Map dx, bool accumulate) {
+                                             unsigned pixels, ConstMap addend, Map dx) {
   const int64_t source = first_channel<1>();
   if (source >= size.channels / size.multiplier) return;
   for (unsigned pixel = first_pixel(); pixel < pixels; pixel += pixel_step()) {
@@ -92,7 +102,7 @@ __global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, co
         }
       }
     }
-    store_or_add(dx.data + pixel * dx.pitch + source, sum, accumulate);
+    store_sum(dx, addend, pixel, source, sum);
   }
 }
 
@@ -200,22 +210,23 @@ __global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> e
   if (threadIdx.y == 0 && active) out.write(tap, channel, sum.v[0]);
 }
 
-void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& dx,
-                    bool accumulate) {
+void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& addend,
+                    const Tensor& dx) {
   const cudaStream_t stream = current_stream(dx.device());
   visit_device_raw_gradient(dz, [&]<class Act>(const DeviceRawGradient<Act>& gradient) {
-    const bool fast = visit_fast_depthwise(size, fits_vectors({dz.dy, dz.z, dx}), [&](auto kernel, auto stride) {
-      const int64_t strips =
-          static_cast<int64_t>(size.images) * size.in_h * ceil_div(size.in_w + size.pad_left, kStrip);
-      const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
-      launch(depthwise_input_strip_kernel<kernel, stride, Act>, how.grid, how.block,
-             sizeof(float) * kernel * kernel * kLanes * how.block.x, stream, gradient, weight.data<float>(), size,
-             static_cast<unsigned>(strips), map_of(dx), accumulate);
-    });
+    const bool fast =
+        visit_fast_depthwise(size, fits_vectors({dz.dy, dz.z, addend, dx}), [&](auto kernel, auto stride) {
+          const int64_t strips =
+              static_cast<int64_t>(size.images) * size.in_h * ceil_div(size.in_w + size.pad_left, kStrip);
+          const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
+          launch(depthwise_input_strip_kernel<kernel, stride, Act>, how.grid, how.block,
+                 sizeof(float) * kernel * kernel * kLanes * how.block.x, stream, gradient, weight.data<float>(), size,
+                 static_cast<unsigned>(strips), const_map(addend), map_of(dx));
+        });
     if (fast) return;
     const MapLaunch how = map_launch(map_size(dx, false), 1);
     launch(depthwise_input_plain_kernel<Act>, how.grid, how.block, 0, stream, gradient, weight.data<float>(), size,
-           static_cast<unsigned>(dx.pixels()), map_of(dx), accumulate);
+           static_cast<unsigned>(dx.pixels()), const_map(addend), map_of(dx));
   });
 }
 
@@ -248,7 +259,7 @@ void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, cons
   require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.gate, weight, dz.dy, dz.z, dz.coefficients});
   if (x.empty() || dz.dy.empty()) return clear(gradients);  // sums of nothing
   const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
-  if (gradients.dx != nullptr) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
+  if (gradients.dx != nullptr) input_gradient(weight, dz, size, addend_of(gradients), *gradients.dx);
   if (gradients.dweight == nullptr && gradients.dbias == nullptr) return;
   const WeightOutputs out{gradients.dweight != nullptr ? gradients.dweight->data<float>() : nullptr,
                           gradients.dbias != nullptr ? gradients.dbias->data<float>() : nullptr,

@@ -8,11 +8,11 @@ namespace {
 
 int64_t flops_of(const Tensor& z, const Tensor& weight) { return 2 * z.numel() * weight.dim(2) * weight.dim(3); }
 
-void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& dx,
-                    bool accumulate) {
-  const bool fast = is_fast_depthwise(size, fits_vectors({dz.dy, dz.z, dx}));
+void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& addend,
+                    const Tensor& dx) {
+  const bool fast = is_fast_depthwise(size, fits_vectors({dz.dy, dz.z, addend, dx}));
   kernel(fast ? "depthwise_input_strip_kernel" : "depthwise_input_plain_kernel",
-         bytes_of(dz) + bytes_of(weight) + bytes_written(dx, accumulate), flops_of(dz.dy, weight));
+         bytes_of(dz) + bytes_of({weight, addend, dx}), flops_of(dz.dy, weight));
 }
 
 void weight_gradient(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
@@ -51,7 +51,7 @@ void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, cons
                                const Conv2dProblem& problem, const Conv2dGradients& gradients) {
   if (x.empty() || dz.dy.empty()) return clear(gradients);
   const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
-  if (gradients.dx) input_gradient(weight, dz, size, *gradients.dx, gradients.accumulate_dx);
+  if (gradients.dx) input_gradient(weight, dz, size, addend_of(gradients), *gradients.dx);
   if (gradients.dweight || gradients.dbias) weight_gradient(x, x_epilogue, weight, dz, size, gradients);
 }
 

@@ -59,6 +59,12 @@ inline bool is_fast_depthwise(const DepthwiseSize& size, bool vectors) {
   return visit_fast_depthwise(size, vectors, [](auto, auto) {});
 }
 
+// What dx is added to; undefined: nothing.
+inline Tensor addend_of(const Conv2dGradients& gradients) {
+  if (!gradients.accumulate_dx) return {};
+  return gradients.addend.defined() ? gradients.addend : *gradients.dx;
+}
+
 // Grid and block of the fast weight gradient; grid.y is the number of partial sums.
 inline MapGrid depthwise_weight_grid(const DepthwiseSize& size) {
   GridSize block = map_block_size(size.channels / kLanes, size.strips(), kSumThreads / size.kernel_h, 32);

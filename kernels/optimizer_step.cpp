@@ -4,9 +4,19 @@
 
 namespace ghost {
 
-double global_norm(const std::vector<Tensor>& gradients) {
-  if (gradients.empty()) return 0;
-  return std::sqrt(GHOST_DISPATCH(gradients[0].device(), squared_norm(gradients)));
+double global_norm(const std::vector<Tensor>& tensors) {
+  if (tensors.empty()) return 0;
+  const Device device = tensors[0].device();
+  const Tensor norm = Tensor::zeros({3}, {DType::kFloat64, device});
+  GHOST_DISPATCH(device, gradient_norm(tensors, 0, norm));
+  return norm.to_vector()[kNorm];
+}
+
+void cpu::gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm) {
+  double* const to = norm.data<double>();
+  to[kNorm] = std::sqrt(squared_norm(gradients));
+  to[kClip] = clip_factor(to[kNorm], most);
+  to[kNormSum] += to[kNorm];
 }
 
 }  // namespace ghost

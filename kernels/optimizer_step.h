@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/dispatch.h"
+#include "core/host_device.h"
 #include "core/tensor.h"
 
 namespace ghost {
@@ -16,9 +17,22 @@ struct ParameterSlot {
   double weight_decay = 0;  // 0 for batch norm and biases
 };
 
+// {3} float64 on the gradients' device, so that a step need not wait for it: the norm of all gradients; what they are
+// to be multiplied with so that it is at most a bound, or 0 where it is not finite; the sum of the norms so far.
+enum GradientNorm : uint8_t { kNorm, kClip, kNormSum };
+GHOST_HD inline double clip_factor(double norm, double most) {
+  if (norm - norm != 0) return 0;  // infinite or NaN
+  return most > 0 && norm > most ? most / norm : 1;
+}
+// most: 0 for no bound. The sum of squares is in double; not finite if any element is not.
+GHOST_DECLARE_KERNEL(void gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm))
+
+// `norm` of the steps below: undefined, or what gradient_norm() wrote. Gradients are scaled by its factor (in place or
+// on load); with 0 the step changes nothing.
 struct SgdOptions {
   double learning_rate = 0.01, momentum = 0.9;
   bool nesterov = false;
+  Tensor norm{};
 };
 // g = gradient + wd * value; first = momentum * first + g; value -= lr * (nesterov ? g + momentum * first : first).
 // PyTorch's form: `first` starts at 0 and the first step gives first = g.
@@ -28,6 +42,7 @@ struct AdamOptions {
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   bool decoupled = false;  // AdamW: value *= 1 - lr * wd instead of g += wd * value
   int64_t step = 1;        // 1 at the first step: bias correction
+  Tensor norm{};
 };
 // Kingma and Ba, 2015, algorithm 1; decoupled: Loshchilov and Hutter, 2019.
 GHOST_DECLARE_KERNEL(void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& options))
@@ -36,11 +51,12 @@ GHOST_DECLARE_KERNEL(void adam_step(const std::vector<ParameterSlot>& slots, con
 GHOST_DECLARE_KERNEL(void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages,
                                    double decay))
 
-// Square root of the sum of squares over all tensors, in double: one element float64 on the CPU. Not finite if any
-// element is not.
-double global_norm(const std::vector<Tensor>& gradients);
-GHOST_DECLARE_KERNEL(double squared_norm(const std::vector<Tensor>& tensors))
+// The norm of all tensors as one vector; waits for the device.
+double global_norm(const std::vector<Tensor>& tensors);
 
-GHOST_DECLARE_KERNEL(void scale_in_place(const std::vector<Tensor>& tensors, double factor))
+namespace cpu {
+double squared_norm(const std::vector<Tensor>& tensors);
+void scale_in_place(const std::vector<Tensor>& tensors, double factor);
+}  // namespace cpu
 
 }  // namespace ghost

@@ -165,9 +165,20 @@ void for_parts(const std::vector<Part>& parts, const Body& body) {
   parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t task) { body(parts[static_cast<size_t>(task)], task); });
 }
 
+// Scales the gradients as their norm asks for; false where the step is to change nothing.
+bool clip(const std::vector<ParameterSlot>& slots, const Tensor& norm) {
+  const double factor = norm.defined() ? norm.data<double>()[kClip] : 1;
+  if (factor == 0 || factor == 1) return factor != 0;
+  std::vector<Tensor> gradients;
+  for (const ParameterSlot& slot : slots) gradients.push_back(slot.gradient);
+  cpu::scale_in_place(gradients, factor);
+  return true;
+}
+
 }  // namespace
 
 void cpu::sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions& options) {
+  if (!clip(slots, options.norm)) return;
   const auto run = HWY_DYNAMIC_DISPATCH(sgd_range);
   for_parts(cut_slots(slots, options.momentum != 0, false),
             [&](const Part& part, int64_t) { run(slots[part.index], options, part.begin, part.end); });
@@ -175,6 +186,7 @@ void cpu::sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions& op
 
 void cpu::adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& options) {
   GHOST_ASSERT(options.step >= 1, "adam: step ", options.step, ", the first is 1");
+  if (!clip(slots, options.norm)) return;
   const auto run = HWY_DYNAMIC_DISPATCH(adam_range);
   for_parts(cut_slots(slots, true, true),
             [&](const Part& part, int64_t) { run(slots[part.index], options, part.begin, part.end); });

@@ -29,9 +29,13 @@ struct Table {
   }
 };
 
+struct Factors {
+  float weight_decay, clip;  // clip: of the gradient
+};
+
 // Gives each element's P numbers to op, which changes them, and stores those that op names.
 template <int V, int P, class Op>
-__device__ void apply_to_pack(const Op& op, float* const (&data)[P], float weight_decay, int64_t at) {
+__device__ void apply_to_pack(const Op& op, float* const (&data)[P], const Factors& factors, int64_t at) {
   Pack<V> packs[P];
   GHOST_UNROLL
   for (int p = 0; p < P; ++p) packs[p] = load<V>(data[p] + at);
@@ -40,7 +44,7 @@ __device__ void apply_to_pack(const Op& op, float* const (&data)[P], float weigh
     float numbers[P];
     GHOST_UNROLL
     for (int p = 0; p < P; ++p) numbers[p] = packs[p].v[i];
-    op(numbers, weight_decay);
+    op(numbers, factors);
     GHOST_UNROLL
     for (int p = 0; p < P; ++p) packs[p].v[i] = numbers[p];
   }
@@ -49,8 +53,11 @@ __device__ void apply_to_pack(const Op& op, float* const (&data)[P], float weigh
     if (Op::kWrites >> p & 1) store(data[p] + at, packs[p]);
 }
 
+// norm (or null): as gradient_norm() wrote it.
 template <int P, class Op>
-__global__ void for_each_element_kernel(Table<P> table, Op op) {
+__global__ void for_each_element_kernel(Table<P> table, Op op, const double* norm) {
+  const double clip = norm == nullptr ? 1.0 : norm[kClip];
+  if (clip == 0) return;
   const int slot = table.slot_of(blockIdx.x);
   float* data[P];
   bool aligned = true;
@@ -59,22 +66,22 @@ __global__ void for_each_element_kernel(Table<P> table, Op op) {
     data[p] = table.data[slot][p];
     aligned = aligned && reinterpret_cast<uintptr_t>(data[p]) % sizeof(float4) == 0;
   }
-  const float weight_decay = table.weight_decay[slot];
+  const Factors factors{table.weight_decay[slot], static_cast<float>(clip)};
   const int64_t begin = (blockIdx.x - table.first_block[slot]) * kPiece;
   const int64_t end = min(begin + kPiece, table.numel[slot]);
   const int64_t packed_end = aligned ? end - (end - begin) % 4 : begin;
   for (int64_t at = begin + threadIdx.x * 4; at < packed_end; at += kThreads * 4)
-    apply_to_pack<4>(op, data, weight_decay, at);
-  for (int64_t at = packed_end + threadIdx.x; at < end; at += kThreads) apply_to_pack<1>(op, data, weight_decay, at);
+    apply_to_pack<4>(op, data, factors, at);
+  for (int64_t at = packed_end + threadIdx.x; at < end; at += kThreads) apply_to_pack<1>(op, data, factors, at);
 }
 
 struct SgdOp {
   static constexpr unsigned kWrites = 0b101;  // value, momentum
   float learning_rate, momentum;
   bool nesterov;
-  __device__ void operator()(float (&t)[3], float weight_decay) const {
+  __device__ void operator()(float (&t)[3], const Factors& factors) const {
     auto& [value, gradient, first] = t;
-    const float g = gradient + weight_decay * value;
+    const float g = factors.clip * gradient + factors.weight_decay * value;
     first = momentum * first + g;
     value -= learning_rate * (nesterov ? g + momentum * first : first);
   }
@@ -83,8 +90,8 @@ struct SgdOp {
 struct PlainSgdOp {  // without momentum, where no buffer is kept
   static constexpr unsigned kWrites = 0b1;
   float learning_rate;
-  __device__ void operator()(float (&t)[2], float weight_decay) const {
-    t[0] -= learning_rate * (t[1] + weight_decay * t[0]);
+  __device__ void operator()(float (&t)[2], const Factors& factors) const {
+    t[0] -= learning_rate * (factors.clip * t[1] + factors.weight_decay * t[0]);
   }
 };
 
@@ -93,13 +100,13 @@ struct AdamOp {
   float learning_rate, beta1, beta2, rest1, rest2, eps;
   float step_size, inverse_root;  // learning_rate / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
   bool decoupled;
-  __device__ void operator()(float (&t)[4], float weight_decay) const {
+  __device__ void operator()(float (&t)[4], const Factors& factors) const {
     auto& [value, gradient, first, second] = t;
-    float g = gradient;
+    float g = factors.clip * gradient;
     if (decoupled) {
-      value -= learning_rate * weight_decay * value;
+      value -= learning_rate * factors.weight_decay * value;
     } else {
-      g += weight_decay * value;
+      g += factors.weight_decay * value;
     }
     first = beta1 * first + rest1 * g;
     second = beta2 * second + rest2 * g * g;
@@ -110,17 +117,14 @@ struct AdamOp {
 struct EmaOp {
   static constexpr unsigned kWrites = 0b10;  // average
   float share;
-  __device__ void operator()(float (&t)[2], float) const { t[1] += share * (t[0] - t[1]); }
+  __device__ void operator()(float (&t)[2], const Factors&) const { t[1] += share * (t[0] - t[1]); }
 };
 
-struct ScaleOp {
-  static constexpr unsigned kWrites = 0b1;
-  float factor;
-  __device__ void operator()(float (&t)[1], float) const { t[0] *= factor; }
-};
+__device__ unsigned ticket;
 
-// partial[block] = sum of squares of the block's piece.
-__global__ void squared_norm_kernel(Table<1> table, double* partial) {
+// partials[block] = sum of squares of the block's piece. norm (null but in the last launch): made of all partial sums,
+// `first` of them from earlier launches.
+__global__ void gradient_norm_kernel(Table<1> table, double* partials, int64_t first, double most, double* norm) {
   __shared__ double shared[32];
   const int slot = table.slot_of(blockIdx.x);
   const float* const data = table.data[slot][0];
@@ -129,15 +133,15 @@ __global__ void squared_norm_kernel(Table<1> table, double* partial) {
   double sum = 0;
   for (int64_t at = begin + threadIdx.x; at < end; at += kThreads) sum += static_cast<double>(data[at]) * data[at];
   sum = block_sum(sum, shared);
-  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
-__global__ void sum_partials_kernel(const double* partial, int64_t count, double* total) {
-  __shared__ double shared[32];
-  double sum = 0;
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += partial[i];
+  if (threadIdx.x == 0) partials[first + blockIdx.x] = sum;
+  if (norm == nullptr || !last_block(&ticket, gridDim.x)) return;
+  sum = 0;
+  for (int64_t i = threadIdx.x; i < first + gridDim.x; i += kThreads) sum += partials[i];
   sum = block_sum(sum, shared);
-  if (threadIdx.x == 0) *total = sum;
+  if (threadIdx.x != 0) return;
+  norm[kNorm] = sqrt(sum);
+  norm[kClip] = clip_factor(norm[kNorm], most);
+  norm[kNormSum] += norm[kNorm];
 }
 
 // Cuts tensors into tables and calls start(table) for each. tensors(i) gives tensor i's P parts, of equal size.
@@ -172,9 +176,11 @@ void for_each_table(const char* op, size_t count, const Tensors& tensors, const 
 }
 
 template <int P, class Op, class Tensors>
-void for_each_element(const char* name, const Device& device, size_t count, const Op& op, const Tensors& tensors) {
+void for_each_element(const char* name, const Device& device, size_t count, const Op& op, const Tensor& norm,
+                      const Tensors& tensors) {
+  const double* const on_device = norm.defined() ? norm.data<double>() : nullptr;
   for_each_table<P>(name, count, tensors, [&](const Table<P>& table) {
-    launch(for_each_element_kernel<P, Op>, table.blocks, kThreads, 0, current_stream(device), table, op);
+    launch(for_each_element_kernel<P, Op>, table.blocks, kThreads, 0, current_stream(device), table, op, on_device);
   });
 }
 
@@ -186,12 +192,12 @@ void sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions& options
   if (!slots[0].first.defined()) {
     GHOST_ASSERT(options.momentum == 0, "sgd: momentum ", options.momentum, " without a buffer");
     const PlainSgdOp plain{static_cast<float>(options.learning_rate)};
-    return for_each_element<2>("sgd", device, slots.size(), plain, [&](size_t i) {
+    return for_each_element<2>("sgd", device, slots.size(), plain, options.norm, [&](size_t i) {
       return std::pair{std::array<Tensor, 2>{slots[i].value, slots[i].gradient}, slots[i].weight_decay};
     });
   }
   const SgdOp op{static_cast<float>(options.learning_rate), static_cast<float>(options.momentum), options.nesterov};
-  for_each_element<3>("sgd", device, slots.size(), op, [&](size_t i) {
+  for_each_element<3>("sgd", device, slots.size(), op, options.norm, [&](size_t i) {
     const ParameterSlot& slot = slots[i];
     return std::pair{std::array<Tensor, 3>{slot.value, slot.gradient, slot.first}, slot.weight_decay};
   });
@@ -210,7 +216,7 @@ void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& optio
                   .step_size = static_cast<float>(options.learning_rate / correction1),
                   .inverse_root = static_cast<float>(1 / std::sqrt(correction2)),
                   .decoupled = options.decoupled};
-  for_each_element<4>("adam", slots[0].value.device(), slots.size(), op, [&](size_t i) {
+  for_each_element<4>("adam", slots[0].value.device(), slots.size(), op, options.norm, [&](size_t i) {
     const ParameterSlot& slot = slots[i];
     return std::pair{std::array<Tensor, 4>{slot.value, slot.gradient, slot.first, slot.second}, slot.weight_decay};
   });
@@ -219,37 +225,31 @@ void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& optio
 void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay) {
   if (values.empty()) return;
   const EmaOp op{static_cast<float>(1 - decay)};
-  for_each_element<2>("ema", values[0].device(), values.size(), op, [&](size_t i) {
+  for_each_element<2>("ema", values[0].device(), values.size(), op, {}, [&](size_t i) {
     return std::pair{std::array<Tensor, 2>{values[i], averages[i]}, 0.0};
   });
 }
 
-double squared_norm(const std::vector<Tensor>& tensors) {
-  const int64_t blocks = pieces_of(tensors);
-  if (blocks == 0) return 0;
-  const TensorOptions options{DType::kFloat64, tensors[0].device()};
-  const Tensor partial({blocks}, options), total({1}, options);
-  const cudaStream_t stream = current_stream(options.device);
-  double* next = partial.data<double>();
+void gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm) {
+  const int64_t blocks = pieces_of(gradients);
+  if (blocks == 0) {
+    norm.rows(kNorm, 1).fill(0);
+    norm.rows(kClip, 1).fill(1);
+    return;
+  }
+  const Tensor partials({blocks}, norm.options());
+  int64_t first = 0;
   for_each_table<1>(
-      "squared_norm", tensors.size(),
+      "gradient_norm", gradients.size(),
       [&](size_t i) {
-        return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0};
+        return std::pair{std::array<Tensor, 1>{gradients[i]}, 0.0};
       },
       [&](const Table<1>& table) {
-        launch(squared_norm_kernel, table.blocks, kThreads, 0, stream, table, next);
-        next += table.blocks;
+        double* const result = first + table.blocks == blocks ? norm.data<double>() : nullptr;
+        launch(gradient_norm_kernel, table.blocks, kThreads, 0, current_stream(norm.device()), table,
+               partials.data<double>(), first, most, result);
+        first += table.blocks;
       });
-  launch(sum_partials_kernel, 1, kThreads, 0, stream, partial.data<double>(), blocks, total.data<double>());
-  return total.item();
-}
-
-void scale_in_place(const std::vector<Tensor>& tensors, double factor) {
-  if (tensors.empty()) return;
-  for_each_element<1>("scale_in_place", tensors[0].device(), tensors.size(), ScaleOp{static_cast<float>(factor)},
-                      [&](size_t i) {
-                        return std::pair{std::array<Tensor, 1>{tensors[i]}, 0.0};
-                      });
 }
 
 }  // namespace cuda

@@ -4,13 +4,13 @@
 namespace ghost::meta {
 namespace {
 
-// Launches over tables of `parts` arrays; `moves` of them are read or written.
-void for_each_table(const char* name, const std::vector<Tensor>& tensors, int parts, int moves) {
+// Launches over tables of `parts` arrays; `moves` of them are read or written, and `more` bytes by the first launch.
+void for_each_table(const char* name, const std::vector<Tensor>& tensors, int parts, int moves, int64_t more = 0) {
   int64_t bytes = 0;
   int slots = 0;
   const auto flush = [&] {
-    if (slots > 0) kernel(name, moves * bytes);
-    bytes = slots = 0;
+    if (slots > 0) kernel(name, moves * bytes + more);
+    bytes = slots = more = 0;
   };
   for (const Tensor& tensor : tensors) {
     if (tensor.empty()) continue;
@@ -43,18 +43,15 @@ void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>&, dou
   for_each_table("for_each_element_kernel", values, 2, 3);
 }
 
-double squared_norm(const std::vector<Tensor>& tensors) {
-  const int64_t blocks = pieces_of(tensors);
-  if (blocks == 0) return 0;
-  const TensorOptions options{DType::kFloat64, tensors[0].device()};
-  const Tensor partial({blocks}, options), total({1}, options);
-  for_each_table("squared_norm_kernel", tensors, 1, 1);
-  kernel("sum_partials_kernel", {partial, total});
-  return total.item();
-}
-
-void scale_in_place(const std::vector<Tensor>& tensors, double) {
-  for_each_table("for_each_element_kernel", tensors, 1, 2);
+void gradient_norm(const std::vector<Tensor>& gradients, double, const Tensor& norm) {
+  const int64_t blocks = pieces_of(gradients);
+  if (blocks == 0) {
+    norm.rows(kNorm, 1).fill(0);
+    norm.rows(kClip, 1).fill(1);
+    return;
+  }
+  const Tensor partials({blocks}, norm.options());
+  for_each_table("gradient_norm_kernel", gradients, 1, 1, bytes_of({partials, partials, norm}));
 }
 
 }  // namespace ghost::meta

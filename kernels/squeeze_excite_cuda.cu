@@ -76,10 +76,8 @@ struct LayerGradient {
   float *dweight, *dbias;  // null: not computed
 };
 
-// dweight[o,k] = sum_n dy[n,o] act(x[n,k]), dbias[o] = sum_n dy[n,o]: a thread for each weight, blockIdx.y for the
-// layer.
-__global__ void fc_weight_gradient_kernel(LayerGradient expand, LayerGradient reduce, int64_t samples) {
-  const LayerGradient& layer = blockIdx.y == 0 ? expand : reduce;
+// dweight[o,k] = sum_n dy[n,o] act(x[n,k]), dbias[o] = sum_n dy[n,o]: a thread for each weight.
+__device__ inline void weight_gradient(const LayerGradient& layer, int64_t samples) {
   GHOST_GRID_STRIDE_LOOP(i, layer.outputs * layer.inputs) {
     const int64_t o = i / layer.inputs, k = i % layer.inputs;
     float sum = 0, bias_sum = 0;
@@ -90,6 +88,15 @@ __global__ void fc_weight_gradient_kernel(LayerGradient expand, LayerGradient re
     }
     if (layer.dweight != nullptr) layer.dweight[i] = sum;
     if (layer.dbias != nullptr && k == 0) layer.dbias[o] = bias_sum;
+  }
+}
+
+// blockIdx.y is the layer.
+__global__ void fc_weight_gradient_kernel(LayerGradient expand, LayerGradient reduce, int64_t samples) {
+  if (blockIdx.y == 0) {
+    weight_gradient(expand, samples);
+  } else {
+    weight_gradient(reduce, samples);
   }
 }
 

@@ -65,6 +65,7 @@ class Stepper {
     tape.backward(network_->loss(images_, optimizer_->steps()));
     ProfileScope::mark();
     optimizer_->step(kLearningRate, 0);
+    optimizer_->take_norms();  // waits for the device
     ProfileScope::backward_done("optimizer");
   }
 

@@ -26,7 +26,8 @@ class ClassifyTask : public Task {
   int64_t batch_size(int64_t) const override { return config_.train.batch_size; }
   int64_t batches(int64_t) const override { return training_->batches_per_epoch(); }
   void start_epoch(int64_t epoch, int64_t first_sample) override;
-  std::vector<double> add_batch(int64_t micro_step, double share) override;
+  void add_batch(int64_t micro_step, double share) override;
+  std::vector<double> take_sums() override { return {losses_.take()}; }
   int64_t skipped_pictures() const override { return batch_->skipped; }
   std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
   Image draw_batch() const override;
@@ -46,6 +47,7 @@ class ClassifyTask : public Task {
   std::string weights_report_;
   int64_t macs_ = 0;
   const Batch* batch_ = nullptr;  // the last one
+  LossSum losses_;
 };
 
 ClassifyTask::ClassifyTask(const Config& config, const Device& device, bool resuming)
@@ -111,10 +113,11 @@ Variable ClassifyTask::loss_of(int64_t micro_step) {
   return softmax_cross_entropy(logits, targets, config_.loss.label_smoothing);
 }
 
-std::vector<double> ClassifyTask::add_batch(int64_t micro_step, double share) {
+void ClassifyTask::add_batch(int64_t micro_step, double share) {
   batch_ = training_->next();
   GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's ", batches(0), " batches");
-  return {backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(micro_step); })};
+  losses_.add(
+      backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(micro_step); }));
 }
 
 Image ClassifyTask::draw_batch() const {

@@ -35,7 +35,8 @@ class DetectTask : public Task {
     return static_cast<int64_t>(training_->data().samples.size()) / batch_size(epoch);
   }
   void start_epoch(int64_t epoch, int64_t first_sample) override;
-  std::vector<double> add_batch(int64_t micro_step, double share) override;
+  void add_batch(int64_t micro_step, double share) override;
+  std::vector<double> take_sums() override;
   int64_t skipped_pictures() const override { return batch_->skipped; }
   std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
   Image draw_batch() const override { return batch_boxes_mosaic(*batch_, card_.classes, training_->preprocess()); }
@@ -59,6 +60,8 @@ class DetectTask : public Task {
   std::string weights_report_;
   int64_t macs_ = 0;
   const DetectionBatch* batch_ = nullptr;  // the last one
+  LossSum losses_;
+  std::vector<double> terms_;  // sums of what is measured beside the loss
 };
 
 DetectTask::DetectTask(const Config& config, const Device& device, bool resuming) : config_(config), device_(device) {
@@ -154,21 +157,29 @@ Variable DetectTask::loss_of(YoloLossTerms& terms) {
   return yolo_loss(maps, {batch_->boxes, batch_->labels, batch_->first}, loss_options_, &terms);
 }
 
-std::vector<double> DetectTask::add_batch(int64_t micro_step, double share) {
+void DetectTask::add_batch(int64_t micro_step, double share) {
   batch_ = training_->next();
   GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's batches");
   YoloLossTerms terms;
-  const double loss =
-      backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(terms); });
+  losses_.add(backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(terms); }));
   const auto count = [](int64_t anchors) { return static_cast<double>(anchors); };
-  return {loss,
-          terms.box,
-          terms.objectness,
-          terms.classes,
-          count(terms.matched[0]),
-          count(terms.matched[1]),
-          count(terms.matched[2]),
-          count(terms.ignored)};
+  const double measured[] = {terms.box,
+                             terms.objectness,
+                             terms.classes,
+                             count(terms.matched[0]),
+                             count(terms.matched[1]),
+                             count(terms.matched[2]),
+                             count(terms.ignored)};
+  terms_.resize(std::size(measured));
+  for (size_t i = 0; i < terms_.size(); ++i) terms_[i] += measured[i];
+}
+
+std::vector<double> DetectTask::take_sums() {
+  std::vector<double> sums{losses_.take()};
+  terms_.resize(training_columns().size() - 1);
+  sums.insert(sums.end(), terms_.begin(), terms_.end());
+  terms_.clear();
+  return sums;
 }
 
 void DetectTask::check_epoch(const std::vector<double>& means) const {

@@ -118,8 +118,6 @@ class Stepper {
       memory.batch = in_use() - before;
       if (options_.training) {
         loss = network_.loss(batch);
-        const ModulePath path("loss");
-        loss.value().item();  // as the trainer does, to look at it
       } else {
         const NoGradScope no_grad;
         network_.infer(Variable(batch.images));

@@ -28,9 +28,10 @@ Optimizer::Optimizer(Module& module, const OptimizerConfig& config) : config_(co
     if (adam) slot.second = Tensor::zeros(value.shape(), value.options());
     slots_.push_back(std::move(slot));
   }
+  if (!slots_.empty()) norms_ = Tensor::zeros({3}, {DType::kFloat64, slots_[0].first.device()});
 }
 
-double Optimizer::step(double learning_rate, double max_grad_norm) {
+void Optimizer::step(double learning_rate, double max_grad_norm) {
   std::vector<ParameterSlot> slots;
   std::vector<Tensor> gradients;
   for (Slot& slot : slots_) {
@@ -39,30 +40,39 @@ double Optimizer::step(double learning_rate, double max_grad_norm) {
     slots.push_back({slot.parameter.value(), gradient, slot.first, slot.second, slot.weight_decay});
     gradients.push_back(gradient);
   }
-  if (slots.empty()) return 0;
-  const double norm = global_norm(gradients);
-  if (!std::isfinite(norm)) {
-    for (const Slot& slot : slots_)
-      GHOST_CHECK_AS(kNonFinite,
-                     !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
-                     "the gradient of ", slot.name, " is not finite");
-    GHOST_FAIL(kNonFinite, "the norm of all gradients overflows (", norm, ")");
-  }
-  if (max_grad_norm > 0 && norm > max_grad_norm)
-    GHOST_DISPATCH(gradients[0].device(), scale_in_place(gradients, max_grad_norm / norm));
+  if (slots.empty()) return;
+  const Device device = slots[0].value.device();
+  GHOST_DISPATCH(device, gradient_norm(gradients, max_grad_norm, norms_));
+  if (device.is_cpu()) require_finite_gradients();
 
   ++steps_;
-  const Device device = slots[0].value.device();
   if (config_.name == "sgd") {
-    const SgdOptions options{learning_rate, config_.momentum, config_.nesterov};
+    const SgdOptions options{learning_rate, config_.momentum, config_.nesterov, norms_};
     GHOST_DISPATCH(device, sgd_step(slots, options));
   } else {
-    const AdamOptions options{learning_rate, config_.beta1,           config_.beta2,
-                              config_.eps,   config_.name == "adamw", steps_};
+    const AdamOptions options{learning_rate,           config_.beta1, config_.beta2, config_.eps,
+                              config_.name == "adamw", steps_,        norms_};
     GHOST_DISPATCH(device, adam_step(slots, options));
   }
   for (Slot& slot : slots_) slot.parameter.clear_grad();
-  return norm;
+}
+
+void Optimizer::require_finite_gradients() const {
+  const double norm = norms_.data<double>()[kNorm];
+  if (std::isfinite(norm)) return;
+  norms_.fill(0);
+  for (const Slot& slot : slots_)
+    GHOST_CHECK_AS(kNonFinite, !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
+                   "the gradient of ", slot.name, " is not finite");
+  GHOST_FAIL(kNonFinite, "the norm of all gradients overflows (", norm, ")");
+}
+
+double Optimizer::take_norms() {
+  if (!norms_.defined()) return 0;
+  const double sum = norms_.to_vector()[kNormSum];
+  norms_.fill(0);
+  GHOST_CHECK_AS(kNonFinite, std::isfinite(sum), "a gradient is not finite");
+  return sum;
 }
 
 std::vector<NamedTensor> Optimizer::state(const std::string& prefix) const {

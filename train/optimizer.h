@@ -13,10 +13,13 @@ class Optimizer {
   // Parameters that do not require a gradient are left alone. Weight decay acts on convolution and linear weights only.
   Optimizer(Module& module, const OptimizerConfig& config);
 
-  // Uses and then clears the gradients. max_grad_norm > 0: all gradients are scaled so that their common norm is at
-  // most that. Returns the norm before clipping, or 0 when max_grad_norm is 0. Throws kNonFinite, with the parameter's
-  // name, when a gradient is not finite; nothing is changed then.
-  double step(double learning_rate, double max_grad_norm);
+  // Uses and then clears the gradients, without waiting for the device. max_grad_norm > 0: all gradients are scaled so
+  // that their common norm is at most that. When a gradient is not finite no weight is changed, and kNonFinite is
+  // thrown: on the CPU here, with the parameter's name, elsewhere by the next take_norms().
+  void step(double learning_rate, double max_grad_norm);
+
+  // The sum of the gradients' norms, before clipping, of the steps since the last call. Waits for the device.
+  double take_norms();
 
   int64_t steps() const { return steps_; }
   // Moments as "<prefix>first.<parameter>" and "<prefix>second.<parameter>", to save; restore() wants the same names
@@ -25,6 +28,8 @@ class Optimizer {
   void restore(const SafetensorsReader& file, const std::string& prefix, int64_t steps);
 
  private:
+  void require_finite_gradients() const;
+
   struct Slot {
     std::string name;
     Variable parameter;
@@ -33,6 +38,7 @@ class Optimizer {
   };
   std::vector<Slot> slots_;
   OptimizerConfig config_;
+  Tensor norms_;  // kernels/optimizer_step.h's GradientNorm
   int64_t steps_ = 0;
 };
 

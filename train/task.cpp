@@ -1,6 +1,7 @@
 #include "train/task.h"
 
 #include <cmath>
+#include <utility>
 
 #include "layers/layer_scope.h"
 
@@ -12,19 +13,38 @@ std::unique_ptr<Task> make_task(const Config& config, const Device& device, bool
 }
 
 std::string divergence_advice(const std::string& files) {
-  return "Lower optimizer.learning_rate, lengthen schedule.warmup_epochs or set train.max_grad_norm. Pictures of the "
-         "batch:" +
-         files;
+  const std::string advice =
+      "Lower optimizer.learning_rate, lengthen schedule.warmup_epochs or set train.max_grad_norm.";
+  return files.empty() ? advice : advice + " Pictures of the batch:" + files;
 }
 
-double backward_batch(const Task& task, int64_t step, double share, const std::function<Variable()>& forward) {
+Tensor backward_batch(const Task& task, int64_t step, double share, const std::function<Variable()>& forward) {
   TapeScope tape;
   const Variable loss = forward();
-  const double value = loss.value().item();
-  GHOST_CHECK_AS(kNonFinite, std::isfinite(value), "the loss is ", value, " at step ", step,
-                 ". First non-finite value: ", first_non_finite(forward), "\n", divergence_advice(task.batch_files()));
+  if (loss.device().is_cpu()) {
+    const double value = loss.value().item();
+    GHOST_CHECK_AS(kNonFinite, std::isfinite(value), "the loss is ", value, " at step ", step,
+                   ". First non-finite value: ", first_non_finite(forward), "\n",
+                   divergence_advice(task.batch_files()));
+  }
   tape.tape().backward(loss, Tensor::full({1}, share, loss.value().options()));
-  return value;
+  return loss.value();
+}
+
+void LossSum::add(const Tensor& loss) {
+  if (loss.device().is_cpu())
+    on_host_ += loss.item();
+  else if (on_device_.defined())
+    on_device_.add_in_place(loss);
+  else
+    on_device_ = loss;
+}
+
+double LossSum::take() {
+  double sum = std::exchange(on_host_, 0);
+  if (on_device_.defined()) sum += std::exchange(on_device_, Tensor()).item();
+  GHOST_CHECK_AS(kNonFinite, std::isfinite(sum), "the loss is ", sum);
+  return sum;
 }
 
 }  // namespace ghost

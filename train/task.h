@@ -35,7 +35,7 @@ class Task {
   virtual std::string describe() const = 0;  // lines of the banner: model, data, warnings
   virtual std::string_view score_name() const = 0;
 
-  // What add_batch() measures, as columns of metrics.csv; the first is the loss.
+  // What batches measure, as columns of metrics.csv; the first is the loss.
   virtual std::vector<std::string_view> training_columns() const = 0;
   virtual std::vector<std::string_view> evaluation_columns() const = 0;
   virtual std::vector<Plot> curves(const MetricsCsv& metrics) const = 0;
@@ -46,9 +46,12 @@ class Task {
   virtual void start_epoch(int64_t epoch, int64_t first_sample) = 0;
 
   // Takes the next batch, runs forward and backward with the loss times `share`; gradients add up. `micro_step` counts
-  // batches since the start. Returns values of training_columns(). A loss that is not finite throws kNonFinite with the
-  // layer where the first such value arose and the files of the batch.
-  virtual std::vector<double> add_batch(int64_t micro_step, double share) = 0;
+  // batches since the start. On the CPU a loss that is not finite throws kNonFinite, with the layer where the first
+  // such value arose and the files of the batch.
+  virtual void add_batch(int64_t micro_step, double share) = 0;
+  // Sums of training_columns() over the batches since the last call; waits for the device. Throws kNonFinite where the
+  // loss of one of them is not finite.
+  virtual std::vector<double> take_sums() = 0;
   virtual int64_t skipped_pictures() const = 0;  // corrupt ones of the last batch
   virtual std::string batch_files() const = 0;   // of the last batch, a line each
   virtual Image draw_batch() const = 0;          // the last batch with its labels
@@ -67,12 +70,24 @@ std::unique_ptr<Task> make_task(const Config& config, const Device& device, bool
 std::unique_ptr<Task> make_classify_task(const Config& config, const Device& device, bool resuming);
 std::unique_ptr<Task> make_detect_task(const Config& config, const Device& device, bool resuming);
 
-// What to do about a loss that is not finite; `files` are the batch's pictures.
+// What to do about a loss that is not finite; `files` are the batch's pictures, where it is known which.
 std::string divergence_advice(const std::string& files);
 
 // Forward and backward of a task's present batch, in optimizer step `step`: what Task::add_batch promises of loss and
-// gradients. Returns the loss.
-double backward_batch(const Task& task, int64_t step, double share, const std::function<Variable()>& forward);
+// gradients. Returns the loss, {1} on its device.
+Tensor backward_batch(const Task& task, int64_t step, double share, const std::function<Variable()>& forward);
+
+// A sum of losses, kept on their device, so that none has to be waited for.
+class LossSum {
+ public:
+  void add(const Tensor& loss);
+  // The sum since the last call. Waits for the device; throws kNonFinite.
+  double take();
+
+ private:
+  double on_host_ = 0;
+  Tensor on_device_;  // undefined: 0
+};
 
 // The files of a batch, a line each.
 template <class Sample>

@@ -16,6 +16,9 @@ namespace ghost {
 namespace {
 
 constexpr int64_t kDrawnBatches = 3;
+// Losses and norms are read from a device, and a run is saved, after a multiple of so many steps: reading waits for the
+// device, and a resumed run is to add them up as the first one did.
+constexpr int64_t kStepsBetweenReads = 20;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -46,6 +49,8 @@ void Trainer::resume() {
   const std::vector<std::string> classes = read_checkpoint_header(folder_.last_checkpoint()).card.classes;
   GHOST_CHECK_AS(kData, classes == task_.card().classes, run_.config.data.train, ": its ", task_.card().classes.size(),
                  " classes are not the ", classes.size(), " that this run began with");
+  read_at_ = state_.step;
+  if (state_.step_in_epoch > 0) mean_loss_ = state_.sums[0] / static_cast<double>(state_.step_in_epoch);
   metrics_.truncate_after("epoch", static_cast<double>(state_.epoch));
   log_.line(fmt::format("resumed    after {} epochs and {} steps", state_.epoch, state_.step_in_epoch));
 }
@@ -80,32 +85,48 @@ double Trainer::learning_rate() const {
   return learning_rate_at(config.schedule, range, config.train.epochs, static_cast<double>(state_.epoch) + progress);
 }
 
-double Trainer::apply_gradients() {
+void Trainer::apply_gradients() {
   Optimizer& optimizer = *run_.optimizer;
   try {
-    const double norm = optimizer.step(learning_rate(), run_.config.train.max_grad_norm);
-    if (run_.ema) run_.ema->update(optimizer.steps());
-    return norm;
+    optimizer.step(learning_rate(), run_.config.train.max_grad_norm);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNonFinite) throw;
     GHOST_FAIL(kNonFinite, error.message(), " at step ", optimizer.steps() + 1, ". ",
                divergence_advice(task_.batch_files()));
   }
+  if (run_.ema) run_.ema->update(optimizer.steps());
+}
+
+// Waits for the device. Steps whose gradients were not finite have changed no weight; they end the run here.
+void Trainer::read_sums() {
+  try {
+    const std::vector<double> sums = task_.take_sums();
+    const double share = 1.0 / static_cast<double>(run_.config.train.accumulate);
+    for (size_t k = 0; k < sums.size(); ++k) state_.sums[k] += share * sums[k];
+    state_.norm_sum += run_.optimizer->take_norms();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNonFinite) throw;
+    GHOST_FAIL(kNonFinite, error.message(), " in one of the steps ", read_at_ + 1, " to ", state_.step, ". ",
+               divergence_advice(""));
+  }
+  read_at_ = state_.step;
+  mean_loss_ = state_.sums[0] / static_cast<double>(state_.step_in_epoch);
 }
 
 void Trainer::train_step() {
   const int64_t accumulate = run_.config.train.accumulate;
   const double share = 1.0 / static_cast<double>(accumulate);
   for (int64_t i = 0; i < accumulate; ++i) {
-    const std::vector<double> values = task_.add_batch(state_.step * accumulate + i, share);
-    for (size_t k = 0; k < values.size(); ++k) state_.sums[k] += share * values[k];
+    task_.add_batch(state_.step * accumulate + i, share);
     state_.corrupt_samples += task_.skipped_pictures();
     if (state_.epoch == 0 && state_.step < kDrawnBatches && i == 0)
       write_image(folder_.plot_file(fmt::format("train_batch_{}.jpg", state_.step)), task_.draw_batch());
   }
-  state_.norm_sum += apply_gradients();
+  apply_gradients();
   ++state_.step;
   ++state_.step_in_epoch;
+  const bool epoch_ends = state_.step_in_epoch == run_.steps(state_.epoch);
+  if (run_.device.is_cpu() || state_.step % kStepsBetweenReads == 0 || epoch_ends) read_sums();
 }
 
 bool Trainer::train_epoch() {
@@ -125,8 +146,9 @@ bool Trainer::train_epoch() {
     state_.epoch_seconds += time - mark;
     mark = time;
     for (const std::string& message : task_.take_messages()) log_.warn(message);
-    progress.update({state_.step_in_epoch, (state_.step_in_epoch - first_step) * run_.step_images(epoch),
-                     state_.sums[0] / static_cast<double>(state_.step_in_epoch), learning_rate()});
+    progress.update({state_.step_in_epoch, (state_.step_in_epoch - first_step) * run_.step_images(epoch), mean_loss_,
+                     learning_rate()});
+    if (read_at_ != state_.step) continue;
     if (interrupted()) return false;
     if (state_.step_in_epoch < steps && time_to_save()) save_last();
   }

@@ -49,7 +49,8 @@ class Trainer {
  private:
   bool train_epoch();  // false: a signal came
   void train_step();
-  double apply_gradients();
+  void apply_gradients();
+  void read_sums();
   bool time_to_save() const;
   void finish_epoch();
   std::vector<double> take_means(int64_t steps);
@@ -67,7 +68,9 @@ class Trainer {
   Log& log_;
   MetricsCsv metrics_;
   TrainingState state_;
-  double saved_at_ = 0;  // seconds on the steady clock
+  int64_t read_at_ = 0;   // the step after which sums were read last
+  double mean_loss_ = 0;  // of the epoch's steps that were read
+  double saved_at_ = 0;   // seconds on the steady clock
 };
 
 }  // namespace ghost

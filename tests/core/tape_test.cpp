@@ -40,6 +40,18 @@ Variable scaled_in_place(const Variable& x, double factor) {
   });
 }
 
+// The same through target_with_addend(): what is there already may lie elsewhere.
+Variable scaled_beside(const Variable& x, double factor) {
+  const Tensor y = x.value().clone();
+  for (int64_t i = 0; i < y.numel(); ++i) y.data<double>()[i] *= factor;
+  return record("scaled_beside", {x}, y, [factor](const Tensor& dy, Gradients& grads) {
+    const Gradients::Target dx = grads.target_with_addend(0);
+    const Tensor start = dx.addend.defined() ? dx.addend : dx.out;
+    for (int64_t i = 0; i < dy.numel(); ++i)
+      dx.out.data<double>()[i] = (dx.accumulate ? start.data<double>()[i] : 0) + factor * dy.data<double>()[i];
+  });
+}
+
 Variable sum_of(const Variable& a, const Variable& b) {
   const Tensor y = a.value().clone();
   y.add_in_place(b.value());
@@ -75,11 +87,12 @@ TEST(Tape, Diamond) {
 // The residual connection: both branches get the same dy. The one that adds in place must not change what the other
 // sees.
 TEST(Tape, AddingInPlaceLeavesTheOtherBranchAlone) {
-  for (const bool branch_first : {false, true}) {
+  for (const auto& [branch_first, beside] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
     const Variable x(test::random_tensor({2, 2, 2, 3}, kDouble, 1), true);
     const Variable w(test::random_tensor({2, 2, 2, 3}, kDouble, 2), true);
     TapeScope tape;
-    const Variable trunk = scaled(x, 1), branch = scaled_in_place(trunk, 10), other = scaled(w, 1);
+    const Variable trunk = scaled(x, 1), other = scaled(w, 1);
+    const Variable branch = beside ? scaled_beside(trunk, 10) : scaled_in_place(trunk, 10);
     const Variable inner = branch_first ? sum_of(branch, trunk) : sum_of(trunk, branch);
     const Variable y = sum_of(inner, other);
     const Tensor dy = test::random_tensor(x.shape(), kDouble, 3), kept = dy.clone();

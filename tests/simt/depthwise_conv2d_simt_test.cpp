@@ -126,6 +126,9 @@ void check_backward(const DepthwiseCase& c, const Inputs& in) {
     expect("dbias", dbias, dbias64);
     run({.dx = &added, .accumulate_dx = true});
     expect("dx added", added, added64);
+    dx.fill(0);
+    run({.dx = &dx, .accumulate_dx = true, .addend = simt::copy_map(old, c.pitch.after)});
+    expect("dx with an addend", dx, added64);
     dweight.fill(0);
     run({.dweight = &dweight});
     expect("dweight alone", dweight, dweight64);

@@ -105,31 +105,64 @@ TEST(OptimizerSimt, Ema) {
   });
 }
 
-TEST(OptimizerSimt, ScaleInPlace) {
+Tensor no_norms() { return Tensor::zeros({3}, {DType::kFloat64, Device::cpu()}); }
+
+TEST(OptimizerSimt, NormIsInDoubleAndAddedUp) {
   const TensorList list(1, -1, true);
-  const auto expected = list.doubles();
-  cpu::scale_in_place(expected, -0.37);
+  const double expected = std::sqrt(cpu::squared_norm(list.doubles()));
   simt::for_each_order([&] {
-    const TensorList got(list);
-    simt::scale_in_place(got.tensors(), -0.37);
-    expect_lists("scale_in_place", got.tensors(), expected);
+    const Tensor norm = no_norms();
+    for (const double turn : {1.0, 2.0}) {
+      simt::gradient_norm(list.tensors(), expected / 4, norm);
+      EXPECT_NEAR(norm.to_vector()[kNorm], expected, 1e-12 * expected);
+      EXPECT_NEAR(norm.to_vector()[kClip], 0.25, 1e-12);
+      EXPECT_NEAR(norm.to_vector()[kNormSum], turn * expected, 1e-12 * turn * expected);
+    }
+    simt::gradient_norm(list.tensors(), 2 * expected, norm);
+    EXPECT_EQ(norm.to_vector()[kClip], 1);
+    simt::gradient_norm(list.tensors(), 0, norm);
+    EXPECT_EQ(norm.to_vector()[kClip], 1);
   });
 }
 
-TEST(OptimizerSimt, SquaredNormIsInDouble) {
-  const TensorList list(1, -1, true);
-  const double expected = cpu::squared_norm(list.doubles());
-  simt::for_each_order([&] { EXPECT_NEAR(simt::squared_norm(list.tensors()), expected, 1e-12 * expected); });
-  EXPECT_EQ(simt::squared_norm({}), 0);
-  EXPECT_EQ(simt::squared_norm({Tensor({0})}), 0);
-  EXPECT_FALSE(std::isfinite(simt::squared_norm({Tensor::full({5}, HUGE_VAL)})));
+TEST(OptimizerSimt, NormOfNothingAndOfWhatIsNotFinite) {
+  const Tensor norm = no_norms();
+  simt::gradient_norm({Tensor({0})}, 1, norm);
+  EXPECT_EQ(norm.to_vector(), (std::vector<double>{0, 1, 0}));
+  for (const double bad : {HUGE_VAL, std::nan("")}) {
+    simt::gradient_norm({Tensor({3}), Tensor::full({5}, bad)}, 1, norm);
+    EXPECT_FALSE(std::isfinite(norm.to_vector()[kNorm]));
+    EXPECT_EQ(norm.to_vector()[kClip], 0);
+    EXPECT_FALSE(std::isfinite(norm.to_vector()[kNormSum]));
+  }
+}
+
+// A step scales the gradients by the norm's factor, and with 0 it changes nothing.
+TEST(OptimizerSimt, StepsTakeTheFactorOfTheNorm) {
+  for (const double factor : {0.25, 0.0}) {
+    const Tensor norm = Tensor::from<double>({3, factor, 3}, {3});
+    const auto slot = [] {
+      return ParameterSlot{Tensor::full({9}, 2), Tensor::full({9}, 8), Tensor::full({9}, 1), Tensor::full({9}, 1), 0.5};
+    };
+    const auto expect_like = [&](const char* op, const ParameterSlot& got, const ParameterSlot& expected) {
+      simt::expect_close({op, str("factor ", factor), 0}, got.value, expected.value, simt::kLimit);
+      simt::expect_close({op, str("factor ", factor), 0}, got.first, expected.first, simt::kLimit);
+      EXPECT_EQ(expected.value.to_vector()[0] == 2, factor == 0);
+    };
+    const ParameterSlot sgd = slot(), sgd_cpu = slot(), adam = slot(), adam_cpu = slot();
+    simt::sgd_step({sgd}, {.norm = norm});
+    cpu::sgd_step({sgd_cpu}, {.norm = norm});
+    expect_like("sgd", sgd, sgd_cpu);
+    simt::adam_step({adam}, {.norm = norm});
+    cpu::adam_step({adam_cpu}, {.norm = norm});
+    expect_like("adam", adam, adam_cpu);
+  }
 }
 
 TEST(OptimizerSimt, NothingForNoTensors) {
   simt::sgd_step({}, {});
   simt::adam_step({}, {});
   simt::ema_step({}, {}, 0.9);
-  simt::scale_in_place({}, 2);
 }
 
 }  // namespace

@@ -40,10 +40,10 @@ TEST(StandinCounts, AStepOfGhostNetAt224) {
       "%ld uploads of %ld bytes, %ld downloads of %ld bytes\n",
       step.launches(), step.kernels, step.library_calls, step.waits, step.uploads, step.uploaded_bytes, step.downloads,
       step.downloaded_bytes);
-  EXPECT_LE(step.launches(), 530) << table_of_launches(launched);
-  EXPECT_EQ(step.waits, 2);  // the loss, the norm of the gradients
+  EXPECT_LE(step.launches(), 519) << table_of_launches(launched);
+  EXPECT_EQ(step.waits, 0);
   EXPECT_EQ(step.uploads, 2);
-  EXPECT_LE(step.downloaded_bytes, 16);
+  EXPECT_EQ(step.downloads, 0);
   EXPECT_EQ(step.device_copies, 0);
   EXPECT_EQ(step.allocations, 0);
 }
@@ -69,7 +69,7 @@ TEST(StandinCounts, BytesThatAStepOfGhostNetAt224Touches) {
   std::printf("GhostNet-1.0 at 224 touches %.0f MB an image, %.2f times the 121 MB of the fused schedule\n",
               image / 1e6, image / 121e6);
   EXPECT_GT(image, 121e6);
-  EXPECT_LT(image, 1.82 * 121e6);
+  EXPECT_LT(image, 1.8 * 121e6);
   for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;  // accesses outside of blocks
 }
 

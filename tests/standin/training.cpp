@@ -101,8 +101,8 @@ Optimizer& Training::optimizer() {
 void Training::step(uint64_t number) {
   TapeScope tape;
   const Variable loss = this->loss(number);
-  loss.value().item();  // the trainer looks at each
   tape.tape().backward(loss);
+  losses_.add(loss.value());  // as the trainer does, which reads the sum now and then
   optimizer().step(config.learning_rate, 1.0);
 }
 

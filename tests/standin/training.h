@@ -8,6 +8,7 @@
 #include "core/tape.h"
 #include "layers/module.h"
 #include "train/optimizer.h"
+#include "train/task.h"
 
 namespace ghost::standin {
 
@@ -33,6 +34,7 @@ class Training {
 
  private:
   std::unique_ptr<Optimizer> optimizer_;
+  LossSum losses_;
 };
 
 struct ClassifierTraining {

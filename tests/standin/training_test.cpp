@@ -10,6 +10,7 @@
 
 #include "core/allocator.h"
 #include "tests/standin/standin.h"
+#include "tests/support/expect.h"
 
 namespace ghost::standin {
 namespace {
@@ -94,6 +95,25 @@ TEST_P(StandinTraining, StepsOfADetectorAreTheCpus) {
 
 INSTANTIATE_TEST_SUITE_P(Flavours, StandinTraining, testing::Bool(),
                          [](const auto& info) { return info.param ? "Keras" : "Torch"; });
+
+// The device finds it out by itself; the host hears of it when it next asks.
+TEST(StandinOptimizer, AStepWithAGradientThatIsNotFiniteChangesNothing) {
+  const auto training = classifier_on(Device::cuda(), {.batch = 2});
+  training->step(0);
+  EXPECT_GT(training->optimizer().take_norms(), 0);
+  TapeScope tape;
+  tape.backward(training->loss(1));
+  training->module().parameters()[5].variable.grad().fill(std::nan(""));
+  std::vector<Tensor> before;
+  for (const NamedTensor& item : training->state()) before.push_back(item.tensor.to(Device::cpu()));
+  training->optimizer().step(0.1, 1);
+  const std::vector<NamedTensor> after = training->state();
+  for (size_t i = 0; i < after.size(); ++i)
+    EXPECT_EQ(after[i].tensor.to_vector(), before[i].to_vector()) << after[i].name;
+  test::expect_error(ErrorKind::kNonFinite, "a gradient is not finite", [&] { training->optimizer().take_norms(); });
+  training->step(2);
+  EXPECT_GT(training->optimizer().take_norms(), 0);
+}
 
 TEST(StandinMemory, AStepAsksNothingAndNothingIsLeft) {
   {
