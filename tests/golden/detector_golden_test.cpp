@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kBatch = 2, kHeight = 64, kWidth = 224, kEvery = 37;
-constexpr SgdOptions kSgd{.learning_rate = 0.01, .momentum = 0.9, .nesterov = true};
+const SgdOptions kSgd{.learning_rate = 0.01, .momentum = 0.9, .nesterov = true};
 
 json golden_of(const std::string& name) {
   const std::string path = str(GHOST_GOLDEN_DIR "/detector/", name, ".json");
