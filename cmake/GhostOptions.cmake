@@ -23,11 +23,7 @@ elseif(GHOST_SANITIZE)
   message(FATAL_ERROR "GHOST_SANITIZE is '${GHOST_SANITIZE}'; use empty, address or thread")
 endif()
 if(_flags)
-  # The SIMD kernels for AVX2 only, and no points-to analysis: instrumented, they would take the compiler ten minutes.
-  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    list(APPEND _flags -march=x86-64-v3 -ffp-contract=off)
-    add_compile_definitions(GHOST_ONE_SIMD_TARGET)
-  endif()
+  # No points-to analysis: of the instrumented SIMD kernels it takes the compiler minutes.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     list(APPEND _flags -fno-tree-pta)
   endif()

@@ -3,8 +3,5 @@
 // and give floating point next to nothing over the one below: x86-64 gets SSE2, AVX2 and AVX-512.
 #pragma once
 
-#ifdef GHOST_ONE_SIMD_TARGET  // that of the compiler's -march (sanitizer builds)
-#define HWY_COMPILE_ONLY_STATIC
-#endif
 #define HWY_DISABLED_TARGETS \
   (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV | HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
