@@ -1,6 +1,7 @@
 // Which instruction sets our SIMD kernels are compiled for; include before hwy/foreach_target.h. Left out: sets whose
 // vectors have no size at compile time (our kernels keep arrays of vectors in registers), and ones that cost build time
-// and give floating point next to nothing over the one below: x86-64 gets SSE2, AVX2 and AVX-512.
+// and give floating point next to nothing over the one below: x86-64 gets AVX-512, AVX2 and, on older machines,
+// Highway's scalar code.
 #pragma once
 
 #define HWY_DISABLED_TARGETS \

@@ -232,11 +232,7 @@ void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& aver
 
 void gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm) {
   const int64_t blocks = pieces_of(gradients);
-  if (blocks == 0) {
-    norm.rows(kNorm, 1).fill(0);
-    norm.rows(kClip, 1).fill(1);
-    return;
-  }
+  if (blocks == 0) return write_norm_of_nothing(norm);
   const Tensor partials({blocks}, norm.options());
   int64_t first = 0;
   for_each_table<1>(

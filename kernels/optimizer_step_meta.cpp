@@ -45,11 +45,7 @@ void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>&, dou
 
 void gradient_norm(const std::vector<Tensor>& gradients, double, const Tensor& norm) {
   const int64_t blocks = pieces_of(gradients);
-  if (blocks == 0) {
-    norm.rows(kNorm, 1).fill(0);
-    norm.rows(kClip, 1).fill(1);
-    return;
-  }
+  if (blocks == 0) return write_norm_of_nothing(norm);
   const Tensor partials({blocks}, norm.options());
   for_each_table("gradient_norm_kernel", gradients, 1, 1, bytes_of({partials, partials, norm}));
 }
