@@ -28,9 +28,11 @@ class RightSides {
         n_step_(n_step) {
     if (sizes.rows < kFewRows) return;
     packed_ = Tensor({static_cast<int64_t>(parts.size()), packed_size<T>(k, parts[0].end)}, weight.options());
-    parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t i) {
-      const size_t part = static_cast<size_t>(i);
-      pack_matrix(k, parts[part].end - parts[part].begin, first(part), k_step, n_step, packed(part));
+    const int64_t pieces = (parts[0].end + kPiece - 1) / kPiece;  // of the widest part
+    parallel_for(static_cast<int64_t>(parts.size()) * pieces, [&](int64_t task) {
+      const size_t part = static_cast<size_t>(task / pieces);
+      const int64_t n = parts[part].end - parts[part].begin, begin = task % pieces * kPiece;
+      pack_matrix(k, n, first(part), k_step, n_step, packed(part), begin, begin + kPiece);
     });
   }
 
@@ -44,6 +46,8 @@ class RightSides {
   }
 
  private:
+  static constexpr int64_t kPiece = 96;  // columns that are packed by one task
+
   const T* first(size_t i) const {
     return weight_.data<T>() + parts_[i].group * group_step_ + parts_[i].begin * n_step_;
   }
@@ -176,7 +180,7 @@ void add_shares(const Tensor& shares, int64_t chunks, int64_t group_in, int64_t 
 int64_t rows_of_chunk(int64_t rows, int64_t panel_rows, int64_t weight_bytes) {
   const int64_t panels = (rows + panel_rows - 1) / panel_rows;
   const int64_t chunks = std::clamp<int64_t>((4 << 20) / std::max<int64_t>(weight_bytes, 1), 2, 64);
-  return (panels + chunks - 1) / chunks * panel_rows;
+  return even_share(rows, std::clamp<int64_t>(panels, 1, chunks));
 }
 
 template <class T>
@@ -184,9 +188,10 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
               const Conv2dProblem& problem, const Conv2dGradients& wanted) {
   const Conv2dSizes sizes(x.shape(), weight.shape(), dz.dy.shape(), problem);
   const int64_t element = sizeof(T), rows = sizes.rows;
-  const int64_t rows_of_panel = panel_rows(rows, (2 * sizes.columns + sizes.group_out) * element);
+  const int64_t row_bytes = (2 * sizes.columns + sizes.group_out) * element, fitting = fitting_rows(row_bytes);
   const int64_t chunk_rows =
-      std::max(rows_of_chunk(rows, rows_of_panel, sizes.o * sizes.columns * element), int64_t{1});
+      std::max(rows_of_chunk(rows, panel_rows(rows, row_bytes), sizes.o * sizes.columns * element), int64_t{1});
+  const int64_t rows_of_panel = even_share(chunk_rows, (chunk_rows + fitting - 1) / fitting);
   const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
   const std::vector<ColumnPart> parts = column_parts(sizes.groups, sizes.columns, sizes.pointwise ? chunks : rows);
   std::optional<RightSides<T>> right;

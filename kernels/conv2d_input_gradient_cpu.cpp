@@ -84,7 +84,7 @@ struct InputGradient {
   void run(const Tensor& weight, int64_t group) const {
     const int64_t k = static_cast<int64_t>(phase.taps.size()) * sizes.group_out, n = sizes.group_in;
     const Tensor packed({packed_size<T>(k, n)}, weight.options());
-    pack_matrix(k, n, right_side(weight, group).template data<T>(), n, 1, packed.data<T>());
+    pack_matrix(k, n, right_side(weight, group).template data<T>(), n, 1, packed.data<T>(), 0, n);
     const int64_t total = sizes.n * phase.height * phase.width;
     parallel_chunks(total, panel_rows(total, (k + n) * static_cast<int64_t>(sizeof(T))),
                     [&](int64_t begin, int64_t end) {

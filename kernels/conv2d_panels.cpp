@@ -46,11 +46,16 @@ Conv2dSizes::Conv2dSizes(const Shape& x, const Shape& weight, const Shape& z, co
       rows(n * oh * ow),
       pointwise(taps == 1 && stride == 1 && oh == h && ow == w && top == 0 && left == 0) {}
 
-int64_t panel_rows(int64_t rows, int64_t row_bytes) {
-  const int64_t fitting = std::clamp<int64_t>(kPanelBytes / std::max<int64_t>(row_bytes, 1), 96, kMaxPanelRows);
-  const int64_t shared = std::max<int64_t>(rows / kWantedPanels, 48);
-  return std::min(fitting, shared) / kRowMultiple * kRowMultiple;
+int64_t fitting_rows(int64_t row_bytes) {
+  return std::clamp<int64_t>(kPanelBytes / std::max<int64_t>(row_bytes, 1), 96, kMaxPanelRows);
 }
+
+int64_t panel_rows(int64_t rows, int64_t row_bytes) {
+  const int64_t shared = std::max<int64_t>(rows / kWantedPanels, 48);
+  return std::min(fitting_rows(row_bytes), shared) / kRowMultiple * kRowMultiple;
+}
+
+int64_t even_share(int64_t count, int64_t parts) { return round_up((count + parts - 1) / parts, 8); }
 
 std::vector<ColumnPart> column_parts(int64_t groups, int64_t columns, int64_t panels) {
   int64_t width = std::max<int64_t>(columns, 1);

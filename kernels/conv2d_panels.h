@@ -22,8 +22,12 @@ struct Conv2dSizes {
   bool pointwise;               // an output pixel reads the input pixel at its own place: 1x1, stride 1, no padding
 };
 
-// Rows of a panel: its input and output stay in the second-level cache, and there are enough panels to share out.
+// Rows whose input and output stay in the second-level cache.
+int64_t fitting_rows(int64_t row_bytes);
+// Rows of a panel: they fit, and there are enough panels to share out.
 int64_t panel_rows(int64_t rows, int64_t row_bytes);
+// Rows of each of `parts` parts of `count` rows, of about the same size; whole tiles of a product.
+int64_t even_share(int64_t count, int64_t parts);
 
 // A range of columns of one group. Few pixels make few panels: then the columns are shared out too.
 struct ColumnPart {

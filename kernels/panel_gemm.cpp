@@ -17,7 +17,8 @@ namespace ghost {
 
 template <class T>
 struct PanelGemmFunctions {
-  void (*pack)(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed);
+  void (*pack)(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed, int64_t begin,
+               int64_t end);
   void (*multiply)(int64_t rows, int64_t n, int64_t k, const T* a, int64_t lda, const T* packed, T* c, int64_t ldc,
                    bool accumulate);
   void (*multiply_transposed)(int64_t rows, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb,
@@ -197,12 +198,13 @@ void pack_rows(int64_t p0, int64_t p1, int64_t columns, const T* b, int64_t k_st
 }
 
 template <class T>
-void pack(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed) {
+void pack(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed, int64_t begin, int64_t end) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   for (int64_t p0 = 0; p0 < k; p0 += kPackedRows) {
     const int64_t p1 = std::min(k, p0 + kPackedRows);
     for_column_blocks<T>(n, [&](int64_t column, int64_t columns, int vectors) {
-      pack_rows(p0, p1, columns, b + column * n_step, k_step, n_step, packed + k * column, vectors * lanes);
+      if (column >= begin && column < end)
+        pack_rows(p0, p1, columns, b + column * n_step, k_step, n_step, packed + k * column, vectors * lanes);
     });
   }
 }
@@ -294,8 +296,9 @@ const PanelGemmFunctions<T>& functions() {
 }  // namespace
 
 template <class T>
-void pack_matrix(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed) {
-  functions<T>().pack(k, n, b, k_step, n_step, packed);
+void pack_matrix(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed, int64_t begin,
+                 int64_t end) {
+  functions<T>().pack(k, n, b, k_step, n_step, packed, begin, end);
 }
 
 template <class T>
@@ -311,7 +314,7 @@ void panel_gemm_transposed(int64_t rows, int64_t m, int64_t n, const T* a, int64
 }
 
 #define GHOST_INSTANTIATE(T)                                                                                        \
-  template void pack_matrix(int64_t, int64_t, const T*, int64_t, int64_t, T*);                                      \
+  template void pack_matrix(int64_t, int64_t, const T*, int64_t, int64_t, T*, int64_t, int64_t);                    \
   template void panel_gemm(int64_t, int64_t, int64_t, const T*, int64_t, const T*, T*, int64_t, bool);              \
   template void panel_gemm_transposed(int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, \
                                       bool);

@@ -7,16 +7,18 @@
 
 namespace ghost {
 
-// Elements that pack_matrix writes; column ranges of a multiple of 16 columns can be packed side by side.
+// Elements that pack_matrix writes.
 template <class T>
 constexpr int64_t packed_size(int64_t k, int64_t n) {
   constexpr int64_t kLine = 64 / sizeof(T);
   return k * ((n + kLine - 1) / kLine * kLine);
 }
 
-// b {k, n}, element (p, j) at b[p * k_step + j * n_step], into the order in which panel_gemm reads.
+// b {k, n}, element (p, j) at b[p * k_step + j * n_step], into the order in which panel_gemm reads: those of its blocks
+// of columns that begin in [begin, end). Where a block ends depends on n, so ranges share one `packed` and one n.
 template <class T>
-void pack_matrix(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed);
+void pack_matrix(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed, int64_t begin,
+                 int64_t end);
 
 // c[i,j] (+)= sum_p a[i,p] * b[p,j]   a {rows, k}, b {k, n} packed, c {rows, n}
 template <class T>

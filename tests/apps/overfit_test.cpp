@@ -27,8 +27,8 @@ TEST_P(Overfit, EightPictures) {
       << list << ", val: " << list
       << "}\n"
          "input: {size: 96}\n"
-         "train: {epochs: 40, batch_size: 2}\n"
-         "optimizer: {learning_rate: 0.004}\n"
+         "train: {epochs: 60, batch_size: 2}\n"
+         "optimizer: {learning_rate: 0.002}\n"
          "loss: {object_weight: 20}\n"
          "augment: {flip: 0, jitter: 0, scale: [1, 1], hsv: [0, 0, 0], mosaic: 0}\n"
          "ema: {decay: 0.9}\n"

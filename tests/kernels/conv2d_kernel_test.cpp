@@ -21,6 +21,7 @@ struct Problem {
 const Problem kProblems[] = {
     {"pointwise", {3, 13, 11, 20}, {36, 20, 1, 1}, {}},
     {"pointwise_groups", {2, 7, 5, 12}, {8, 3, 1, 1}, {1, 4, {}}},
+    {"pointwise_112_channels", {2, 17, 15, 112}, {104, 112, 1, 1}, {}},
     {"pointwise_few_pixels", {5, 1, 1, 120}, {200, 120, 1, 1}, {}},
     {"pointwise_some_pixels", {5, 2, 3, 120}, {200, 120, 1, 1}, {}},
     {"pointwise_groups_few_pixels", {3, 2, 2, 6}, {9, 2, 1, 1}, {1, 3, {}}},

@@ -75,7 +75,7 @@ TYPED_TEST(Gemm, PanelEqualsPlainLoops) {
       const Tensor a = this->random(size.m, size.k, 1), b = this->random(size.n, size.k, 2);
       const Tensor c0 = this->random(size.m, size.n, 3);
       const Tensor packed({packed_size<T>(size.k, size.n)}, this->options);
-      pack_matrix(size.k, size.n, b.template data<T>(), 1, size.k, packed.template data<T>());
+      pack_matrix(size.k, size.n, b.template data<T>(), 1, size.k, packed.template data<T>(), 0, size.n);
       const test::GuardedTensor ga(a), gc(c0);
       panel_gemm(size.m, size.n, size.k, ga.view().template data<T>(), ga.view().pitch(),
                  const_cast<const T*>(packed.template data<T>()), gc.view().template data<T>(), gc.view().pitch(),
@@ -96,9 +96,24 @@ TYPED_TEST(Gemm, PacksFromEitherLayout) {
         turned.template data<T>()[j * size.k + p] = b.template data<T>()[p * size.n + j];
     const Shape shape{packed_size<T>(size.k, size.n)};
     const Tensor rows = Tensor::full(shape, 7, this->options), columns = Tensor::full(shape, 7, this->options);
-    pack_matrix<T>(size.k, size.n, b.template data<T>(), size.n, 1, rows.template data<T>());
-    pack_matrix<T>(size.k, size.n, turned.template data<T>(), 1, size.k, columns.template data<T>());
+    pack_matrix<T>(size.k, size.n, b.template data<T>(), size.n, 1, rows.template data<T>(), 0, size.n);
+    pack_matrix<T>(size.k, size.n, turned.template data<T>(), 1, size.k, columns.template data<T>(), 0, size.n);
     EXPECT_EQ(rows.to_vector(), columns.to_vector()) << "n=" << size.n << " k=" << size.k;
+  }
+}
+
+// Threads share out the columns of a large matrix.
+TYPED_TEST(Gemm, PackedInPiecesIsPackedAtOnce) {
+  using T = TypeParam;
+  constexpr int64_t k = 5, piece = 96;
+  for (int64_t n = 1; n < 4 * piece; ++n) {
+    const Tensor b = this->random(n, k, 2);
+    const Shape shape{packed_size<T>(k, n)};
+    const Tensor whole = Tensor::full(shape, 7, this->options), pieces = Tensor::full(shape, 7, this->options);
+    pack_matrix<T>(k, n, b.template data<T>(), 1, k, whole.template data<T>(), 0, n);
+    for (int64_t begin = 0; begin < n; begin += piece)
+      pack_matrix<T>(k, n, b.template data<T>(), 1, k, pieces.template data<T>(), begin, begin + piece);
+    ASSERT_EQ(whole.to_vector(), pieces.to_vector()) << "n=" << n;
   }
 }
 
