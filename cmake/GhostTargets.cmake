@@ -1,7 +1,21 @@
-# ghost_library(<folder> LINK ...): library ghost_<folder> of all sources in the folder. A name's ending says for whom a
+# Compiles large headers once for all sources of a target, not once for each: the standard library's and those given.
+function(ghost_precompile target)
+  target_precompile_headers(${target} PRIVATE <algorithm> <filesystem> <fstream> <functional> <map> <memory> <optional> <set>
+                            <sstream> <string> <unordered_map> <variant> <vector> ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # or ccache cannot help
+  endif()
+endfunction()
+
+# For a target with no inner loops, whose time goes into the floors below: optimising its templates takes long.
+function(ghost_optimise_little target)
+  target_compile_options(${target} PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU,Clang>>:-O1>)
+endfunction()
+
+# ghost_library(<folder> LINK ... PRECOMPILE ...): library ghost_<folder> of all sources in the folder. A name's ending says for whom a
 # source is: *_cuda.cu, *_cuda.cpp, *_cudnn.cpp, *_cublaslt.cpp only with CUDA, *_no_cuda.cpp only without.
 function(ghost_library folder)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK;PRECOMPILE")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.h")
   if(GHOST_WITH_CUDA)
@@ -19,6 +33,7 @@ function(ghost_library folder)
   add_library(ghosttrain::${folder} ALIAS ${target})
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON EXPORT_NAME ${folder})
   target_link_libraries(${target} ${arg_LINK})
+  ghost_precompile(${target} ${arg_PRECOMPILE})
   if(folder STREQUAL "core")
     target_compile_definitions(${target} PUBLIC $<$<BOOL:${GHOST_WITH_CUDA}>:GHOST_WITH_CUDA>)
   endif()
@@ -39,23 +54,14 @@ function(ghost_library folder)
   endif()
 endfunction()
 
-# Compiles the libraries' large headers once for all sources of a target, not once for each.
-function(ghost_precompile target)
-  target_precompile_headers(${target} PRIVATE ${ARGN})
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # or ccache cannot help
-  endif()
-endfunction()
-
 # The program: one source per verb in apps/.
 function(ghost_program)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/*.cpp")
   add_executable(ghosttrain ${sources})
   target_link_libraries(ghosttrain PRIVATE ghost_train CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json)
   target_compile_definitions(ghosttrain PRIVATE GHOST_VERSION="${PROJECT_VERSION}")
-  ghost_precompile(ghosttrain <CLI/CLI.hpp> <fmt/format.h>)
-  # Nothing of apps/ is hot, and CLI11's templates take long to optimise.
-  target_compile_options(ghosttrain PRIVATE $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU,Clang>>:-O1>)
+  ghost_precompile(ghosttrain <CLI/CLI.hpp> <fmt/format.h> <nlohmann/json.hpp>)
+  ghost_optimise_little(ghosttrain)
 endfunction()
 
 # Says at the end of configure what was taken and why.
@@ -73,6 +79,7 @@ function(ghost_print_summary)
   else()
     message(STATUS "  CUDA         off: ${GHOST_CUDA_REASON}")
   endif()
+  message(STATUS "  vector code  GHOST_SIMD=${GHOST_SIMD}: ${GHOST_SIMD_SETS}")
   message(STATUS "  oneDNN       ${dnnl_VERSION} (${dnnl_DIR})")
   message(STATUS "  Highway      ${hwy_VERSION} (${hwy_DIR})")
   message(STATUS "  JPEG         ${jpeg}; other pictures: stb_image ${Stb_VERSION}")

@@ -9,7 +9,7 @@ step() { printf '\n== %s\n' "$*"; }
 step "1/6 packages"
 scripts/setup.sh --data
 step "2/6 build"
-folder=$(scripts/build.sh auto -DGHOST_TESTS=OFF | tail -n 1)
+folder=$(scripts/build.sh auto -DGHOST_TESTS=OFF -DGHOST_SIMD=native | tail -n 1)
 ghosttrain=$folder/ghosttrain
 "$ghosttrain" --version
 
