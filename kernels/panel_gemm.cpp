@@ -17,8 +17,7 @@ namespace ghost {
 
 template <class T>
 struct PanelGemmFunctions {
-  void (*pack)(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed, int64_t begin,
-               int64_t end);
+  void (*pack)(int64_t k, int64_t n, const T* b, int64_t k_step, int64_t n_step, T* packed, int64_t begin, int64_t end);
   void (*multiply)(int64_t rows, int64_t n, int64_t k, const T* a, int64_t lda, const T* packed, T* c, int64_t ldc,
                    bool accumulate);
   void (*multiply_transposed)(int64_t rows, int64_t m, int64_t n, const T* a, int64_t lda, const T* b, int64_t ldb,
