@@ -1,6 +1,6 @@
 // The activations of activation_functors.h on Highway vectors, and what an epilogue and a raw gradient (feature.h) do
-// to one vector. NaN stays NaN: x86's min and max return their second operand then, so x stands second. Compiled once
-// per instruction set: include from a foreach_target source after hwy/highway.h.
+// to one vector. NaN stays NaN. Compiled once per instruction set: include from a foreach_target source after
+// hwy/highway.h.
 #if defined(GHOST_ACTIVATION_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GHOST_ACTIVATION_SIMD_INL_H
 #undef GHOST_ACTIVATION_SIMD_INL_H
@@ -23,6 +23,25 @@ HWY_INLINE V constant(D d, double value) {
   return hn::Set(d, static_cast<hn::TFromD<D>>(value));
 }
 
+// max(bound, x) and min(bound, x), and NaN where x is. x86's instructions return their second operand then; other
+// machines' and Highway's own scalar code return the number.
+template <class V>
+HWY_INLINE V at_least(V bound, V x) {
+#if HWY_ARCH_X86 && HWY_TARGET < HWY_EMU128
+  return hn::Max(bound, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, bound), bound, x);
+#endif
+}
+template <class V>
+HWY_INLINE V at_most(V bound, V x) {
+#if HWY_ARCH_X86 && HWY_TARGET < HWY_EMU128
+  return hn::Min(bound, x);
+#else
+  return hn::IfThenElse(hn::Gt(x, bound), bound, x);
+#endif
+}
+
 template <class D, class V>
 HWY_INLINE V sigmoid_of(D d, V x) {
   // exp(88) is still finite in float; beyond it the result is 0 to the last bit. hn::Exp makes NaN 0.
@@ -38,7 +57,7 @@ HWY_INLINE V tanh_softplus_of(D d, V x) {
 }
 template <class D, class V>
 HWY_INLINE V clamped(D d, V x, double high) {
-  return hn::Min(constant(d, high), hn::Max(hn::Zero(d), x));
+  return at_most(constant(d, high), at_least(hn::Zero(d), x));
 }
 // `value` where low < x < high, else 0.
 template <class D, class V>
@@ -57,7 +76,7 @@ HWY_INLINE V activation_value(Identity, D, V x) {
 }
 template <class D, class V>
 HWY_INLINE V activation_value(Relu, D d, V x) {
-  return hn::Max(hn::Zero(d), x);
+  return at_least(hn::Zero(d), x);
 }
 template <class D, class V>
 HWY_INLINE V activation_value(Relu6, D d, V x) {

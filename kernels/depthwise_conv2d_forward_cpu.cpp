@@ -68,7 +68,7 @@ struct TaskMoments {
     T *const pivot = pivots + index * kStripLanes<T>, *const sum = sums + index * kStripLanes<T>;
     T* const square = squares + index * kStripLanes<T>;
     const auto total = hn::Load(d, sum), shift = hn::Mul(total, constant(d, 1 / static_cast<double>(count)));
-    hn::Store(hn::Max(hn::NegMulAdd(total, shift, hn::Load(d, square)), hn::Zero(d)), d, square);
+    hn::Store(at_least(hn::Zero(d), hn::NegMulAdd(total, shift, hn::Load(d, square))), d, square);
     hn::Store(hn::Add(hn::Load(d, pivot), shift), d, pivot);
     hn::Store(hn::Zero(d), d, sum);
   }
