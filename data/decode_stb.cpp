@@ -12,6 +12,9 @@
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
+#if !defined(__clang__)  // what it reads of a picture in memory before it knows that it is none
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #endif
 #include <stb_image.h>
 #if defined(__GNUC__)

@@ -8,7 +8,7 @@ namespace {
 // bubbliiiing's recipe: 300 epochs, SGD 1e-2 to 1e-4 for batch 64; 16 pictures a batch up to epoch 50, then 8.
 TEST(Schedule, YoloxCosineMatchesThePublishedRecipe) {
   const OptimizerConfig optimizer{.learning_rate = 1e-2, .min_learning_rate = 1e-4, .scale_with_batch = true};
-  const ScheduleConfig schedule{.name = "yolox_cosine"};
+  const ScheduleConfig schedule{.name = "yolox_cosine", .step_epochs = {}};
   const auto rate = [&](int64_t batch, double epoch) {
     return learning_rate_at(schedule, learning_rate_range(optimizer, batch), 300, epoch);
   };
@@ -23,7 +23,8 @@ TEST(Schedule, YoloxCosineMatchesThePublishedRecipe) {
 
 // The rate changes between epochs only, whatever the warm-up keys say.
 TEST(Schedule, YoloxCosineStaysWithinAnEpoch) {
-  const ScheduleConfig schedule{.name = "yolox_cosine", .warmup_epochs = 5, .warmup_start_factor = 0.5};
+  const ScheduleConfig schedule{
+      .name = "yolox_cosine", .warmup_epochs = 5, .warmup_start_factor = 0.5, .step_epochs = {}};
   const LearningRateRange range{1e-2, 1e-4};
   for (const int64_t epochs : {1, 2, 3, 10, 100}) {
     double before = 0;
@@ -46,7 +47,7 @@ TEST(Schedule, YoloxCosineStaysWithinAnEpoch) {
 }
 
 TEST(Schedule, TenStepsFromBaseToFinal) {
-  const ScheduleConfig schedule{.name = "step", .warmup_epochs = 0};
+  const ScheduleConfig schedule{.name = "step", .warmup_epochs = 0, .step_epochs = {}};
   const LearningRateRange range{1e-2, 1e-4};
   EXPECT_DOUBLE_EQ(learning_rate_at(schedule, range, 300, 0), 1e-2);
   EXPECT_NEAR(learning_rate_at(schedule, range, 300, 30) / learning_rate_at(schedule, range, 300, 29.9), 0.59948, 1e-5);
@@ -62,7 +63,7 @@ TEST(Schedule, StepsAtGivenEpochs) {
 }
 
 TEST(Schedule, CosineWithWarmUp) {
-  const ScheduleConfig schedule{.warmup_epochs = 2, .warmup_start_factor = 0.1};
+  const ScheduleConfig schedule{.warmup_epochs = 2, .warmup_start_factor = 0.1, .step_epochs = {}};
   const LearningRateRange range{1.0, 0.2};
   EXPECT_DOUBLE_EQ(learning_rate_at(schedule, range, 10, 0), 0.1);
   EXPECT_DOUBLE_EQ(learning_rate_at(schedule, range, 10, 1), 0.55);
@@ -72,7 +73,7 @@ TEST(Schedule, CosineWithWarmUp) {
 }
 
 TEST(Schedule, WarmUpLongerThanTrainingIsCut) {
-  const ScheduleConfig schedule{.warmup_epochs = 20, .warmup_start_factor = 0};
+  const ScheduleConfig schedule{.warmup_epochs = 20, .warmup_start_factor = 0, .step_epochs = {}};
   EXPECT_DOUBLE_EQ(learning_rate_at(schedule, {1.0, 0.0}, 4, 2), 0.5);
   EXPECT_DOUBLE_EQ(learning_rate_at(schedule, {1.0, 0.0}, 4, 4), 1.0);
 }
