@@ -1,4 +1,4 @@
-// What `check` was asked for, and how it lists what it finds.
+// How `check` and `data convert` list what they find.
 #pragma once
 
 #include <fmt/format.h>

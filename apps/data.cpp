@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "apps/check.h"
 #include "apps/verbs.h"
 #include "core/error.h"
 #include "data/detection_write.h"
@@ -49,10 +50,11 @@ int convert_boxes(const ConvertOptions& options) {
                                                                     .destination = options.destination,
                                                                     .link_pictures = options.link});
   Log log;
-  for (const DetectionSet& set : sets)
-    for (const DetectionProblem& problem : set.problems) log.warn(problem.place + ": " + problem.reason);
-  for (const std::string& lost : result.lost) log.warn(lost);
   log.line(fmt::format("{}: {} pictures with {} boxes", options.destination, result.pictures, result.boxes));
+  for (const DetectionSet& set : sets)
+    list_problems(log, "odd in " + set.source, set.problems,
+                  [](const DetectionProblem& problem) { return problem.place + ": " + problem.reason; });
+  for (const std::string& lost : result.lost) log.warn(lost);
   return 0;
 }
 

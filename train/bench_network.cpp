@@ -1,10 +1,13 @@
 #include "train/bench_network.h"
 
+#include <algorithm>
+
 #include "core/random.h"
 #include "layers/models/detector.h"
 #include "losses/cross_entropy.h"
 #include "losses/yolo_loss.h"
 #include "train/detect_data.h"
+#include "train/suggest.h"
 
 namespace ghost {
 namespace {
@@ -55,9 +58,19 @@ class BenchDetector : public BenchNetwork {
   YoloLossOptions loss_;
 };
 
+void check_name(const std::string& model) {
+  std::vector<std::string> names = model_names();
+  for (std::string& name : detector_names()) names.push_back(std::move(name));
+  if (std::find(names.begin(), names.end(), model) != names.end()) return;
+  const std::string near = nearest_word(model, names);
+  GHOST_FAIL(kUsage, "unknown model '", model, "'; there is ", joined(names),
+             near.empty() ? "" : "; did you mean '" + near + "'?");
+}
+
 }  // namespace
 
 std::unique_ptr<BenchNetwork> make_bench_network(const BenchOptions& options) {
+  check_name(options.model);
   if (names_detector(options.model)) return std::make_unique<BenchDetector>(options);
   return std::make_unique<BenchClassifier>(options);
 }

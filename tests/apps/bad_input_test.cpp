@@ -87,6 +87,16 @@ TEST_F(BadInput, Config) {
   EXPECT_EQ(run_program({"traim"}, root_).exit_code, 2);
 }
 
+TEST_F(BadInput, AModelsNameMistypedForBench) {
+  for (const auto& [typed, meant] :
+       {std::pair("ghostnt", "ghostnet"), std::pair("ghostnt-yolov4", "ghostnet-yolov4")}) {
+    const ProgramResult result = run_program({"bench", typed}, root_);
+    EXPECT_EQ(result.exit_code, 2) << result.output;
+    EXPECT_THAT(result.output, AllOf(HasSubstr(std::string("did you mean '") + meant + "'?"), HasSubstr("mobilenetv2"),
+                                     HasSubstr("mobilenetv3-yolov4")));
+  }
+}
+
 TEST_F(BadInput, DeviceThatIsNotThere) {
   const ProgramResult result = train({"device=cuda:99"});
   expect_refused(result, 5, "cuda:99 was asked for");

@@ -16,6 +16,7 @@ namespace ghost {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::HasSubstr;
 
 class Detect : public testing::Test {
@@ -118,6 +119,24 @@ TEST_F(Detect, ValidationAfterwardsGivesTheSameFigures) {
                         "data.val=" + root_ + "/data/ImageSets/Main/val.txt"})
                 .exit_code,
             0);
+}
+
+TEST_F(Detect, ConvertNamesTheFirstOddBoxesAndCountsTheRest) {
+  std::string boxes;
+  for (int i = 0; i < 14; ++i)
+    boxes +=
+        "<object><name>red</name><bndbox><xmin>30</xmin><ymin>5</ymin><xmax>20</xmax><ymax>9</ymax></bndbox></"
+        "object>\n";
+  std::ofstream(root_ + "/data/Annotations/picture 0.xml", std::ios::trunc)
+      << "<annotation><size><width>80</width><height>64</height></size>\n"
+      << boxes << "</annotation>\n";
+  const ProgramResult result = ghosttrain({"data", "convert", "--from", "voc", "--to", "coco", root_ + "/coco",
+                                           "train=" + root_ + "/data/ImageSets/Main/train.txt"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, AllOf(HasSubstr("12 pictures"), HasSubstr("train.txt: 14"), HasSubstr("... and 4 more")));
+  size_t named = 0;
+  for (size_t at = 0; (at = result.output.find("picture 0.xml", at)) != std::string::npos; ++at) ++named;
+  EXPECT_EQ(named, 10u) << result.output;
 }
 
 TEST_F(Detect, WhatCannotBeTrainedIsRefused) {
