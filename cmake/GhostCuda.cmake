@@ -1,9 +1,24 @@
 # Looks for a CUDA toolkit. AUTO goes on without one and says why; ON stops.
 include(CheckLanguage)
 check_language(CUDA)
+
+# Machine code for those of our GPUs that the toolkit knows, and PTX of the newest for what comes after.
+function(ghost_default_architectures result)
+  execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --list-gpu-code OUTPUT_VARIABLE known RESULT_VARIABLE failed)
+  set(architectures)
+  foreach(number 75 80 86 89 90 100 120)
+    if(failed OR known MATCHES "sm_${number}[\r\n]")
+      list(APPEND architectures ${number}-real)
+    endif()
+  endforeach()
+  list(POP_BACK architectures newest)
+  string(REPLACE "-real" "" newest ${newest})
+  set(${result} ${architectures} ${newest} PARENT_SCOPE)
+endfunction()
+
 if(CMAKE_CUDA_COMPILER)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)
+    ghost_default_architectures(CMAKE_CUDA_ARCHITECTURES)
   endif()
   set(CMAKE_CUDA_RUNTIME_LIBRARY Static CACHE STRING "CUDA runtime: Static, or Shared for the stand-in tests")
   enable_language(CUDA)

@@ -23,8 +23,9 @@ struct ConvolutionPlan {
 };
 
 // The first plan, in the order of cuDNN's heuristics and then of its fallback list, that finalizes, needs at most
-// `workspace_limit` bytes, and gives the same bits on every run. float32 is computed in float32: engines that round to
-// TF32 are passed over. Throws kDevice with the problem and the last refusal where there is none.
+// `workspace_limit` bytes, and gives the same bits on every run. Sums are float32 in every dtype, products of float32
+// too: engines that round to TF32 or add up in 16 bits are passed over. Throws kDevice with the problem and the last
+// refusal where there is none.
 ConvolutionPlan build_plan(const ConvolutionProblem& problem, const PlanTarget& target, int64_t workspace_limit);
 
 }  // namespace ghost::cuda

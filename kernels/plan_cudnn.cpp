@@ -137,7 +137,7 @@ CudnnDescriptor engine_of(const CudnnDescriptor& config) {
   return engine;
 }
 
-// Same bits on every run, and float32 products where the tensors are float32.
+// Same bits on every run, float32 sums, and float32 products where the tensors are float32.
 bool is_exact(const CudnnDescriptor& engine, DType dtype) {
   int64_t count = 0;
   std::vector<cudnnBackendNumericalNote_t> notes(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
@@ -146,8 +146,13 @@ bool is_exact(const CudnnDescriptor& engine, DType dtype) {
               "cudnnBackendGetAttribute of numerical notes");
   notes.resize(static_cast<size_t>(count));
   return std::ranges::none_of(notes, [&](cudnnBackendNumericalNote_t note) {
-    if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) return true;
-    return note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && dtype == DType::kFloat32;
+    switch (note) {
+      case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
+      case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
+      case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION: return true;
+      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE: return dtype == DType::kFloat32;  // rounds to TF32
+      default: return false;
+    }
   });
 }
 

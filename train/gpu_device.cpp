@@ -44,8 +44,17 @@ constexpr std::string_view kRtx4090 = R"({
   "driverVer": 13000, "deviceName": "NVIDIA GeForce RTX 4090",
   "memoryBandwidth": 1.008e12, "peakFlops": {"fp32": 82.6e12, "tf32": 82.6e12, "bf16": 165.2e12, "fp16": 165.2e12}
 })";
+constexpr std::string_view kRtx5090 = R"({
+  "maxGridSize": [2147483647, 65535, 65535], "maxBlockSize": [1024, 1024, 64], "regsPerBlock": 65536,
+  "multiProcessorCount": 170, "warpSize": 32, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 101376,
+  "reservedSharedMemoryPerBlock": 1024, "maxRegistersPerSM": 65536, "maxCtasPerSM": 24, "maxThreadsPerBlock": 1024,
+  "maxThreadsPerSM": 1536, "pciDeviceId": 0, "isTccDriver": 0, "supportCoopLaunch": 1, "totalGlobalMem": 33680000000,
+  "smClockRateKHz": 2407000, "memClockRateKHz": 14001000, "l2CacheSize": 100663296, "cudaDeviceId": 0,
+  "deviceVer": 1200, "driverVer": 13000, "deviceName": "NVIDIA GeForce RTX 5090",
+  "memoryBandwidth": 1.792e12, "peakFlops": {"fp32": 104.8e12, "tf32": 104.8e12, "bf16": 209.5e12, "fp16": 209.5e12}
+})";
 constexpr std::pair<std::string_view, std::string_view> kGpus[] = {
-    {"h100", kH100}, {"a100", kA100}, {"rtx4090", kRtx4090}};
+    {"h100", kH100}, {"a100", kA100}, {"rtx4090", kRtx4090}, {"rtx5090", kRtx5090}};
 
 constexpr size_t kCudnnKeys = 23;
 
@@ -117,7 +126,7 @@ std::string_view gpu_json(std::string_view name) {
     if (known == name) return json;
   const std::string near = nearest_word(std::string(name), gpu_names());
   GHOST_FAIL(kUsage, "device '", name, "' is not known", near.empty() ? "" : "; did you mean '" + near + "'?",
-             " Built in are h100, a100 and rtx4090; a file's name ends in .json");
+             " Built in are ", joined(gpu_names()), "; a file's name ends in .json");
 }
 
 GpuDevice load_gpu(const std::string& name_or_file, const std::string& precision) {

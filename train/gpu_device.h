@@ -17,7 +17,7 @@ struct GpuDevice {
   std::string properties;   // cuDNN's JSON of a device
 };
 
-// "h100", "a100", "rtx4090": public figures of the cards, built in.
+// "h100", "a100", "rtx4090", "rtx5090": public figures of the cards, built in.
 std::vector<std::string> gpu_names();
 
 // The text of a built-in description, to start a file from.

@@ -1,6 +1,6 @@
 // Fails when a kernel of the project was launched by no case of this program. Looks after the last case, and only when
-// all cases ran. With GHOST_SIMT_LAUNCHES=<file> it also writes "kernel threads" of the largest blocks, for
-// scripts/check_cuda.sh.
+// all cases ran. With GHOST_SIMT_LAUNCHES=<file> it also writes "kernel threads bytes" of the largest blocks and
+// their dynamic shared memory, for scripts/check_cuda.sh.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -66,15 +66,18 @@ class KernelCoverage : public testing::Environment {
   void TearDown() override {
     const std::string filter = GTEST_FLAG_GET(filter);
     if (filter != "*" || GTEST_FLAG_GET(list_tests) || std::getenv("GTEST_TOTAL_SHARDS") != nullptr) return;
-    std::map<std::string, int> run;  // name -> threads of the largest block
-    for (const simt::KernelRun& kernel : simt::kernels_run())
-      run[kernel.name] = std::max(run[kernel.name], kernel.threads);
+    std::map<std::string, simt::KernelRun> run;  // the largest block by name
+    for (const simt::KernelRun& kernel : simt::kernels_run()) {
+      simt::KernelRun& most = run[kernel.name];
+      most.threads = std::max(most.threads, kernel.threads);
+      most.shared_bytes = std::max(most.shared_bytes, kernel.shared_bytes);
+    }
     for (const auto& [name, file] : kernels_in(GHOST_SOURCE_DIR))
       if (!run.contains(name))
         ADD_FAILURE() << file << ": kernel '" << name << "' was launched by no case in tests/simt";
     if (const char* const path = std::getenv("GHOST_SIMT_LAUNCHES")) {
       std::ofstream file(path);
-      for (const auto& [name, threads] : run) file << name << ' ' << threads << '\n';
+      for (const auto& [name, most] : run) file << name << ' ' << most.threads << ' ' << most.shared_bytes << '\n';
     }
   }
 };

@@ -103,6 +103,7 @@ void Scheduler::run(const GridLaunch& launch) {
   Record& record = launches[launch.kernel];
   ++record.launches;
   record.threads = std::max(record.threads, count_);
+  record.shared_bytes = std::max(record.shared_bytes, launch.shared_bytes);
   ++statistics.launches;
 
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
@@ -304,7 +305,7 @@ std::vector<KernelRun> kernels_run() {
   std::vector<KernelRun> runs;
   for (const auto& [kernel, record] : detail::scheduler().launches) {
     const detail::KernelName name = detail::kernel_name(kernel);
-    runs.push_back({name.name, name.instance, record.launches, record.threads});
+    runs.push_back({name.name, name.instance, record.launches, record.threads, record.shared_bytes});
   }
   return runs;
 }

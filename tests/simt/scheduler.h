@@ -32,7 +32,8 @@ struct KernelRun {
   std::string name;      // "depthwise_kernel"
   std::string instance;  // "depthwise_kernel<3, 1>"
   int64_t launches = 0;
-  int threads = 0;  // of the largest block
+  int threads = 0;          // of the largest block
+  size_t shared_bytes = 0;  // dynamic shared memory, the most
 };
 // Every kernel launched so far in this process, by instance.
 std::vector<KernelRun> kernels_run();

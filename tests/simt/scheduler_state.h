@@ -69,6 +69,7 @@ class Scheduler {
   struct Record {
     int64_t launches = 0;
     int threads = 0;
+    size_t shared_bytes = 0;
   };
   std::map<const void*, Record> launches;
   std::map<const void*, int> dynamic_limit;

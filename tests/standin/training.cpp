@@ -91,6 +91,22 @@ double norm(const std::vector<double>& values) {
   return std::sqrt(squares);
 }
 
+Difference compare(const std::vector<NamedTensor>& actual, const std::vector<NamedTensor>& expected) {
+  Difference result;
+  const double all = norm_of(expected);
+  double squares = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double apart = distance(actual[i].tensor, expected[i].tensor);
+    squares += apart * apart;
+    const double error = apart / std::max(norm_of({expected[i]}), 0.01 * all);
+    if (error <= result.worst) continue;
+    result.worst = error;
+    result.where = expected[i].name;
+  }
+  result.whole = std::sqrt(squares) / all;
+  return result;
+}
+
 }  // namespace
 
 Optimizer& Training::optimizer() {
@@ -116,6 +132,15 @@ StepResult Training::observed_step(uint64_t number) {
     result.gradients.push_back({parameter.name, parameter.variable.grad().clone().to(Device::cpu())});
   optimizer().step(config.learning_rate, 1.0);
   return result;
+}
+
+Difference step_on_both(Training& on_cpu, Training& on_cuda, uint64_t number) {
+  const StepResult expected = on_cpu.observed_step(number), actual = on_cuda.observed_step(number);
+  const std::vector<NamedTensor> theirs = on_cuda.state(), ours = on_cpu.state();
+  for (size_t i = 0; i < ours.size(); ++i) theirs[i].tensor.copy_from(ours[i].tensor);
+  Difference difference = compare(actual.gradients, expected.gradients);
+  difference.loss = std::abs(actual.loss - expected.loss) / expected.loss;
+  return difference;
 }
 
 std::vector<NamedTensor> Training::state() {

@@ -45,6 +45,15 @@ struct ClassifierTraining {
 std::unique_ptr<Training> classifier_on(const Device& device, const ClassifierTraining& options);
 std::unique_ptr<Training> detector_on(const Device& device, bool keras);
 
+struct Difference {
+  double loss = 0;    // relative
+  double whole = 0;   // of all gradients as one vector, relative to its length
+  double worst = 0;   // of one tensor, relative to its length or to a hundredth of all, for some are rounding alone:
+  std::string where;  // biases that a batch norm undoes
+};
+// One step on both devices from the CPU's state, which the other takes over at the end.
+Difference step_on_both(Training& on_cpu, Training& on_cuda, uint64_t number);
+
 double distance(const Tensor& a, const Tensor& b);  // Euclidean
 double norm_of(const std::vector<NamedTensor>& tensors);
 
