@@ -184,9 +184,10 @@ void add_info(CLI::App& app, Action& action) {
                                       "ghosttrain info MODEL|CONFIG|WEIGHTS [--device h100]");
   verb->add_option("subject", options->subject, "a model's name, a .yaml config, a run folder or .safetensors");
   verb->add_option("overrides", options->overrides, "key=value: model.width=0.5");
-  verb->add_option("--device", options->device,
-                   "h100, a100, rtx4090, rtx5090 or a description FILE.json: launches, bytes, memory and floor of a step "
-                   "there, computed, not measured; without a model: print the description");
+  verb->add_option(
+      "--device", options->device,
+      "h100, a100, rtx4090, rtx5090 or a description FILE.json: launches, bytes, memory and floor of a step "
+      "there, computed, not measured; without a model: print the description");
   verb->add_option("--mode", options->mode, "with --device: train or infer")
       ->check(CLI::IsMember({"train", "infer"}))
       ->capture_default_str();

@@ -86,7 +86,7 @@ CudnnDescriptor operation_graph(const ConvolutionProblem& p, const PlanTarget& t
   const CudnnDescriptor x = map(kXId, p.dtype, p.x_alignment, {p.n, p.c, p.h, p.w}, p.x_pitch);
   const CudnnDescriptor z = map(kZId, p.dtype, p.z_alignment, {p.n, p.o, p.out_h, p.out_w}, p.z_pitch);
   const CudnnDescriptor weight =
-      map(kWeightId, p.dtype, p.weight_alignment, {p.o, inputs, p.kernel_h, p.kernel_w}, inputs);
+      map(kWeightId, p.weight_dtype, p.weight_alignment, {p.o, inputs, p.kernel_h, p.kernel_w}, inputs);
   const CudnnDescriptor of_convolution = convolution(p);
   const PassNames names = names_of(p.pass);
   CudnnDescriptor operation(names.operation);
@@ -137,8 +137,8 @@ CudnnDescriptor engine_of(const CudnnDescriptor& config) {
   return engine;
 }
 
-// Same bits on every run, float32 sums, and float32 products where the tensors are float32.
-bool is_exact(const CudnnDescriptor& engine, DType dtype) {
+// Same bits on every run, float32 sums, and float32 products where the tensors are float32 and TF32 is not asked for.
+bool is_exact(const CudnnDescriptor& engine, const ConvolutionProblem& problem) {
   int64_t count = 0;
   std::vector<cudnnBackendNumericalNote_t> notes(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
   check_cudnn(cudnn().get_attribute(engine.handle(), CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
@@ -146,13 +146,9 @@ bool is_exact(const CudnnDescriptor& engine, DType dtype) {
               "cudnnBackendGetAttribute of numerical notes");
   notes.resize(static_cast<size_t>(count));
   return std::ranges::none_of(notes, [&](cudnnBackendNumericalNote_t note) {
-    switch (note) {
-      case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
-      case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
-      case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION: return true;
-      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE: return dtype == DType::kFloat32;  // rounds to TF32
-      default: return false;
-    }
+    if (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE) return problem.dtype == DType::kFloat32 && !problem.tf32;
+    return note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS ||
+           note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION;
   });
 }
 
@@ -188,7 +184,7 @@ ConvolutionPlan build_plan(const ConvolutionProblem& problem, const PlanTarget& 
     for (const CudnnDescriptor& config : engine_configs(graph, mode, target)) {
       ++offered;
       const CudnnDescriptor engine = engine_of(config);
-      if (!is_exact(engine, problem.dtype)) {
+      if (!is_exact(engine, problem)) {
         ++inexact;
         continue;
       }

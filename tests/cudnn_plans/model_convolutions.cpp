@@ -43,8 +43,9 @@ std::string describe(const NetworkCase& network) {
   return str(network.name, " x", network.width, ' ', name_of(network.flavour), " at ", network.size);
 }
 
-void add_convolutions(const NetworkCase& network, int64_t batch, NamedProblems& problems) {
+std::vector<LayerRecord> add_convolutions(const NetworkCase& network, int64_t batch, NamedProblems& problems) {
   std::set<ConvolutionProblem> posed;
+  const LayerTrace trace;
   const ConvolutionPlanner note = [&](const ConvolutionProblem& problem) {
     posed.insert(problem);
     return PlannedConvolution{};
@@ -65,10 +66,12 @@ void add_convolutions(const NetworkCase& network, int64_t batch, NamedProblems& 
     for (const ConvolutionPass pass : kPasses)
       if (!in_some_pass.contains(dense(problem, pass))) posed.insert(dense(problem, pass));
   for (const ConvolutionProblem& problem : posed) problems.emplace(problem, describe(network));
+  return trace.records();
 }
 
 ConvolutionProblem in_dtype(ConvolutionProblem problem, DType dtype) {
   problem.dtype = dtype;
+  problem.weight_dtype = dtype;
   const auto promise = [&](int64_t& alignment, int64_t channels, int64_t pitch) {
     const bool whole = channels == pitch && alignment == 16;
     if (!whole) alignment = alignment * size_of(dtype) / size_of(DType::kFloat32);

@@ -4,8 +4,10 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "kernels/convolution_problem.h"
+#include "layers/layer_scope.h"
 #include "layers/models/model.h"
 
 namespace ghost {
@@ -23,8 +25,9 @@ std::string describe(const NetworkCase& network);  // "ghostnet x1.3 keras at 22
 using NamedProblems = std::map<ConvolutionProblem, std::string>;
 
 // Adds what a step of the network asks, and the passes that such a step leaves out or to others (the gradient of the
-// pictures, a gradient that is added to another), so that every convolution stands there in all three.
-void add_convolutions(const NetworkCase& network, int64_t batch, NamedProblems& problems);
+// pictures, a gradient that is added to another), so that every convolution stands there in all three. Returns the
+// layers that ran.
+std::vector<LayerRecord> add_convolutions(const NetworkCase& network, int64_t batch, NamedProblems& problems);
 
 // The same convolution of tensors of another type. A slice of a map begins at an address whose alignment is known to
 // hold for float32; elements of half the size promise half of it.

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <set>
 
 #include "core/error.h"
 #include "core/shared_library_cuda.h"
@@ -18,6 +19,8 @@ namespace ghost::cuda {
 namespace {
 
 constexpr int64_t kBatch = 128;
+constexpr ConvolutionPass kPasses[] = {ConvolutionPass::kForward, ConvolutionPass::kBackwardInput,
+                                       ConvolutionPass::kBackwardWeight};
 
 std::vector<NetworkCase> networks() {
   std::vector<NetworkCase> all;
@@ -36,6 +39,27 @@ const NamedProblems& all_problems() {
     return found;
   }();
   return problems;
+}
+
+// The layers say by themselves which convolutions there are.
+TEST(CudnnProblems, EveryDenseLayerIsThereInAllPasses) {
+  for (const NetworkCase& network : networks()) {
+    NamedProblems problems;
+    std::set<std::string> posed;
+    const auto key = [](ConvolutionPass pass, const Shape& x, const Shape& z) { return str(name_of(pass), x, z); };
+    const std::vector<LayerRecord> layers = add_convolutions(network, 2, problems);
+    for (const auto& [p, name] : problems)
+      posed.insert(key(p.pass, {p.n, p.h, p.w, p.c}, {p.n, p.out_h, p.out_w, p.o}));
+    int64_t dense = 0;
+    for (const LayerRecord& layer : layers) {
+      if (!layer.kind.starts_with("conv2d ")) continue;
+      ++dense;
+      for (const ConvolutionPass pass : kPasses)
+        EXPECT_TRUE(posed.contains(key(pass, layer.input, layer.output)))
+            << describe(network) << ": " << layer.name << ", " << name_of(pass);
+    }
+    EXPECT_GE(dense, 14) << describe(network);
+  }
 }
 
 CudnnDescriptor described(const std::string& gpu) {
@@ -112,8 +136,7 @@ TEST_F(CudnnPlans, GroupsAndSlicesOfLittleAlignment) {
   for (const char* const gpu : {"a100", "h100", "rtx5090"}) {
     const CudnnDescriptor properties = described(gpu);
     for (ConvolutionProblem problem : {grouped, slice}) {
-      for (const ConvolutionPass pass :
-           {ConvolutionPass::kForward, ConvolutionPass::kBackwardInput, ConvolutionPass::kBackwardWeight}) {
+      for (const ConvolutionPass pass : kPasses) {
         problem.pass = pass;
         EXPECT_NO_THROW(build_plan(problem, {nullptr, &properties}, kWorkspaceLimit)) << gpu;
       }
