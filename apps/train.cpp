@@ -3,6 +3,7 @@
 #include "apps/verbs.h"
 #include "core/parallel.h"
 #include "data/decode.h"
+#include "train/batch_advice.h"
 #include "train/interrupt.h"
 #include "train/resume.h"
 #include "train/trainer.h"
@@ -47,9 +48,11 @@ int run(const Options& options) {
     folder.write_environment({GHOST_VERSION, run.device.name(), jpeg_decoder_name()});
   }
   log.line(run.describe());
-  Trainer trainer(run, folder, log);
-  if (resuming) trainer.resume();
-  return trainer.train();
+  return with_batch_advice(run.config, run.task->card(), [&] {
+    Trainer trainer(run, folder, log);
+    if (resuming) trainer.resume();
+    return trainer.train();
+  });
 }
 
 }  // namespace

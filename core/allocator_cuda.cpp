@@ -9,7 +9,7 @@
 
 #include "core/block_cache.h"
 #include "core/cuda.h"
-#include "core/error.h"
+#include "core/out_of_memory.h"
 
 namespace ghost {
 namespace {
@@ -65,9 +65,11 @@ class DeviceCache {
     static_cast<void>(cudaGetLastError());
     size_t free = 0, total = 0;
     GHOST_CUDA_CALL(cudaMemGetInfo(&free, &total));
-    GHOST_FAIL(kDevice, "out of memory on ", device, ": asked ", mib(size), ", in use ", mib(blocks_.stats().in_use),
-               ", cached ", mib(blocks_.stats().cached), ", free ", mib(static_cast<int64_t>(free)), " of ",
-               mib(static_cast<int64_t>(total)), "; lower train.batch_size");
+    const MemoryStats stats = blocks_.stats();
+    throw OutOfMemory(str("out of memory on ", device, ": asked ", mib(size), ", in use ", mib(stats.in_use),
+                          ", cached ", mib(stats.cached), ", free ", mib(static_cast<int64_t>(free)), " of ",
+                          mib(static_cast<int64_t>(total)), "; lower train.batch_size"),
+                      static_cast<int64_t>(free) + stats.in_use + stats.cached);
   }
 
   std::mutex mutex_;

@@ -202,7 +202,7 @@ class Table {
 };
 
 // The most pictures for which a step's memory stays under the device's: that of one more does not.
-int64_t largest_batch(Stepper& stepper, int64_t memory) {
+int64_t search_largest_batch(Stepper& stepper, int64_t memory) {
   const auto fits = [&](int64_t pictures) {
     return stepper.run(pictures, nullptr).held + kWorkspaceLimit + kContextBytes <= memory;
   };
@@ -233,30 +233,49 @@ GpuPlan plan_network(const Network& network, const GpuPlanOptions& options) {
   plan.total = plan.memory.held + (plan.workspace_known ? 0 : plan.workspace) + kContextBytes;
   const int64_t passes = options.training ? 3 * options.config.train.accumulate : 1;
   plan.fused_bytes = 4 * passes * fused_map_elements(counted.layers);
-  plan.largest_batch = largest_batch(stepper, options.gpu.memory);
+  plan.largest_batch = search_largest_batch(stepper, options.gpu.memory);
   return plan;
 }
 
-}  // namespace
-
-GpuPlan plan_gpu(Classifier& model, const ModelCard& card, const GpuPlanOptions& options) {
+Network network_of(Classifier& model, const ModelCard& card, const Config& config) {
   const auto loss = [&](const PlannedBatch& batch) {
     const Variable logits = model.forward(Variable(batch.images));
     const ModulePath path("loss");
-    return softmax_cross_entropy(logits, batch.classes, options.config.loss.label_smoothing);
+    return softmax_cross_entropy(logits, batch.classes, config.loss.label_smoothing);
   };
-  return plan_network({model, card, loss, [&](const Variable& images) { model.forward(images); }}, options);
+  return {model, card, loss, [&](const Variable& images) { model.forward(images); }};
 }
 
-GpuPlan plan_gpu(Detector& model, const ModelCard& card, const GpuPlanOptions& options) {
-  const YoloLossOptions of_loss = loss_options_of(options.config, static_cast<int64_t>(card.classes.size()));
-  const auto loss = [&](const PlannedBatch& batch) {
+Network network_of(Detector& model, const ModelCard& card, const Config& config) {
+  const YoloLossOptions of_loss = loss_options_of(config, static_cast<int64_t>(card.classes.size()));
+  const auto loss = [&model, of_loss](const PlannedBatch& batch) {
     const std::vector<Variable> maps = model.forward(Variable(batch.images));
     const ModulePath path("loss");
     YoloLossTerms terms;
     return yolo_loss(maps, batch.boxes, of_loss, &terms);
   };
-  return plan_network({model, card, loss, [&](const Variable& images) { model.forward(images); }}, options);
+  return {model, card, loss, [&](const Variable& images) { model.forward(images); }};
+}
+
+}  // namespace
+
+GpuPlan plan_gpu(Classifier& model, const ModelCard& card, const GpuPlanOptions& options) {
+  return plan_network(network_of(model, card, options.config), options);
+}
+
+GpuPlan plan_gpu(Detector& model, const ModelCard& card, const GpuPlanOptions& options) {
+  return plan_network(network_of(model, card, options.config), options);
+}
+
+int64_t largest_training_batch(const ModelCard& card, const Config& config, int64_t memory) {
+  GpuPlanOptions options;
+  options.config = config;
+  const auto search = [&](auto& model) {
+    const Network network = network_of(model, card, config);
+    Stepper stepper(network, options);
+    return search_largest_batch(stepper, memory + kContextBytes);
+  };
+  return card.task == "detect" ? search(*make_detector(card, 0)) : search(*make_model(card, 0));
 }
 
 }  // namespace ghost

@@ -54,4 +54,7 @@ inline constexpr int64_t kContextBytes = int64_t{1} << 30;
 GpuPlan plan_gpu(Classifier& model, const ModelCard& card, const GpuPlanOptions& options);
 GpuPlan plan_gpu(Detector& model, const ModelCard& card, const GpuPlanOptions& options);
 
+// GpuPlan::largest_batch of a training step where `memory` bytes are left beside the driver's share.
+int64_t largest_training_batch(const ModelCard& card, const Config& config, int64_t memory);
+
 }  // namespace ghost

@@ -51,9 +51,7 @@ std::vector<std::vector<double>> after_two_steps(bool keras) {
 }
 
 // No engine and no kernel adds up in an order of its own.
-TEST_P(GpuTraining, TwoRunsGiveTheSameBits) {
-  EXPECT_TRUE(after_two_steps(GetParam()) == after_two_steps(GetParam()));
-}
+TEST_P(GpuTraining, TwoRunsGiveTheSameBits) { EXPECT_TRUE(after_two_steps(GetParam()) == after_two_steps(GetParam())); }
 
 INSTANTIATE_TEST_SUITE_P(Flavours, GpuTraining, testing::Bool(),
                          [](const auto& info) { return info.param ? "Keras" : "Torch"; });

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "core/allocator.h"
+#include "core/out_of_memory.h"
 #include "kernels/convolution_problem.h"
 #include "kernels/pool.h"
 #include "layers/conv.h"
 #include "losses/cross_entropy.h"
+#include "train/batch_advice.h"
 
 namespace ghost {
 namespace {
@@ -182,6 +184,36 @@ TEST(GpuPlan, MemoryGrowsWithTheBatchAndTheLargestBatchIsTheLargest) {
   EXPECT_EQ(held(largest).second.total, held(largest).first);
   options.gpu.memory = kContextBytes;
   EXPECT_EQ(held(1).second.largest_batch, 0);
+}
+
+// What a run that is out of memory says.
+TEST(GpuPlan, AdviceNamesTheLargestBatchThatFits) {
+  ModelCard card = card_of(10, 32);
+  card.model.width = 0.25;
+  Config config;
+  config.train.batch_size = 100'000;
+  const int64_t available = kWorkspaceLimit + (int64_t{64} << 20);
+  GpuPlanOptions options = options_of(1);
+  options.config = config;
+  options.gpu.memory = available + kContextBytes;
+  const auto model = make_model(card, 0);
+  const int64_t largest = plan_gpu(*model, card, options).largest_batch;
+  ASSERT_GT(largest, 1);
+  EXPECT_EQ(largest_training_batch(card, config, available), largest);
+  EXPECT_THAT(batch_advice(config, card, available), testing::HasSubstr(str("train.batch_size=", largest)));
+  config.train.batch_size = 2;
+  EXPECT_THAT(batch_advice(config, card, available), testing::HasSubstr("should fit"));
+  EXPECT_THAT(batch_advice(config, card, kWorkspaceLimit), testing::HasSubstr("Not even one picture of 32x32"));
+
+  const auto run_out = [&]() -> int { throw OutOfMemory("out of memory on cuda:0", available); };
+  try {
+    with_batch_advice(config, card, run_out);
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kDevice);
+    EXPECT_THAT(error.message(), testing::StartsWith("out of memory on cuda:0\nA batch of "));
+  }
+  EXPECT_EQ(with_batch_advice(config, card, [] { return 7; }), 7);
 }
 
 TEST(GpuPlan, EveryClassifier) {
