@@ -32,15 +32,24 @@ struct TruthView {
 
 template <class T>
 struct MatchView {
+  const int64_t* first;  // of the map, and of the next one
   const int64_t* place;
   const T* boxes;
   const int64_t* classes;
-  int64_t count, words;
+  int64_t words;
+  int64_t count;  // known after locate()
   T smoothing;
   T input_area;
   BoxLoss kind;
   bool by_size;  // generation 2: small boxes weigh up to twice
 
+  // Goes to the map's own rows; once, where `first` can be read.
+  GHOST_HD void locate() {
+    place += first[0];
+    boxes += first[0] * 4;
+    classes += first[0] * words;
+    count = first[1] - first[0];
+  }
   GHOST_HD T box_weight(int64_t i) const {
     return by_size ? 2 - boxes[i * 4 + 2] * boxes[i * 4 + 3] / input_area : T(1);
   }
@@ -74,16 +83,17 @@ TruthView<T> truth_view(const YoloLossState& state) {
           static_cast<T>(state.options.ignore_threshold), state.options.ignore_same_level};
 }
 
+// Before locate().
 template <class T>
 MatchView<T> match_view(const YoloLossState& state, int map) {
   const YoloTargets& targets = state.targets;
-  const int64_t first = targets.first_match[static_cast<size_t>(map)], words = targets.classes.dim(1);
   const Tensor& x = state.maps[0];
-  return {targets.place.data<int64_t>() + first,
-          targets.box.data<T>() + first * 4,
-          targets.classes.data<int64_t>() + first * words,
-          targets.matched(map),
-          words,
+  return {targets.first.data<int64_t>() + map,
+          targets.place.data<int64_t>(),
+          targets.box.data<T>(),
+          targets.classes.data<int64_t>(),
+          targets.classes.dim(1),
+          0,
           static_cast<T>(state.options.label_smoothing),
           static_cast<T>(x.dim(1) * x.dim(2) * 1024),
           state.options.box_loss,
@@ -92,6 +102,59 @@ MatchView<T> match_view(const YoloLossState& state, int map) {
 
 inline Objectness objectness_of(const YoloLossOptions& options) {
   return {options.focal, options.focal_alpha, options.focal_gamma};
+}
+
+// How the maps' sums become a loss.
+struct LossRule {
+  bool means;                    // generation 3: over a map's matches; else over all maps'
+  double box, classes, focal;    // means: their weights; focal: of objectness, else
+  double objectness[kYoloMaps];  // means: its weight
+  double anchors[kYoloMaps];
+
+  // The loss; `factors` and `totals` (or null) as YoloLossState has them. totals[kTotalLoss] is the caller's.
+  GHOST_HD double finish(const int64_t* first, const double* sums, double* factors, double* totals) const {
+    double total = 0;
+    for (int l = 0; l < kYoloMaps; ++l, sums += 4, factors += 3) {
+      const double matches = static_cast<double>(first[l + 1] - first[l]), kept = sums[3];
+      const double of_box = means ? box / at_least_one(matches) : whole(first);
+      const double of_classes = means ? classes / at_least_one(matches) : of_box;
+      const double weight = means ? objectness[l] : focal * of_box, share = means ? at_least_one(kept) : 1;
+      const double terms[3] = {of_box * sums[0], of_classes * sums[1], weight * sums[2] / share};
+      total += terms[0] + terms[1] + terms[2];
+      factors[0] = of_box;
+      factors[1] = of_classes;
+      factors[2] = weight / share;
+      if (totals == nullptr) continue;
+      totals[kTotalBox] += terms[0];
+      totals[kTotalClasses] += terms[1];
+      totals[kTotalObjectness] += terms[2];
+      totals[kTotalMatched + l] += matches;
+      totals[kTotalIgnored] += anchors[l] - kept;
+    }
+    return total;
+  }
+
+ private:
+  GHOST_HD static double at_least_one(double count) { return count > 1 ? count : 1; }
+  GHOST_HD static double whole(const int64_t* first) {
+    double count = 0;
+    for (int l = 0; l < kYoloMaps; ++l) count += at_least_one(static_cast<double>(first[l + 1] - first[l]));
+    return 1 / count;
+  }
+};
+
+inline LossRule rule_of(const YoloLossState& state) {
+  const YoloLossOptions& options = state.options;
+  const double focal = options.focal ? options.focal_ratio : 1;
+  LossRule rule{options.generation == 3, options.box_weight, options.class_weight / 80, focal, {}, {}};
+  for (size_t l = 0; l < kYoloMaps; ++l) {
+    const Tensor& x = state.maps[l];
+    const auto stride = static_cast<double>(yolo_stride(static_cast<int>(l)));
+    const double area = static_cast<double>(x.dim(1) * x.dim(2)) * stride * stride;
+    rule.objectness[l] = options.balance[l] * options.object_weight * focal * area / (416.0 * 416.0);
+    rule.anchors[l] = static_cast<double>(state.roles[l].numel());
+  }
+  return rule;
 }
 
 }  // namespace ghost::yolo

@@ -18,80 +18,52 @@ void check_options(const YoloLossOptions& options) {
               ", it must be at least 0");
 }
 
-void check_targets(const DetectionTargets& targets, int64_t images) {
-  const Tensor &boxes = targets.boxes, &labels = targets.labels, &first = targets.first;
-  GHOST_CHECK(first.dtype() == DType::kInt64 && first.shape() == Shape{images + 1} && first.device().is_cpu(),
-              "yolo_loss: targets.first is ", first.dtype(), ' ', first.shape(), " on ", first.device(), "; ", images,
-              " pictures need int64 [", images + 1, "] on the CPU");
-  GHOST_CHECK(labels.dtype() == DType::kInt64 && labels.rank() == 1 && labels.device().is_cpu(),
-              "yolo_loss: targets.labels is ", labels.dtype(), ' ', labels.shape(),
-              ", it must be int64 [m] on the CPU");
-  const int64_t m = labels.dim(0);
-  GHOST_CHECK(boxes.dtype() == DType::kFloat32 && boxes.shape() == (Shape{m, 4}) && boxes.device().is_cpu() &&
-                  boxes.contiguous(),
-              "yolo_loss: targets.boxes is ", boxes.dtype(), ' ', boxes.shape(), "; ", m,
-              " labels need dense float32 [", m, ", 4] on the CPU");
-  const int64_t* const at = first.data<int64_t>();
-  GHOST_CHECK(at[0] == 0 && at[images] == m, "yolo_loss: targets.first goes from ", at[0], " to ", at[images],
-              ", it must go from 0 to the number of boxes, ", m);
-  for (int64_t i = 0; i < images; ++i)
-    GHOST_CHECK(at[i] <= at[i + 1], "yolo_loss: targets.first falls from ", at[i], " to ", at[i + 1], " at picture ",
-                i);
+// Shapes only: what they hold lies on the device.
+void check_assigned(const YoloTargets& targets, int64_t images, const TensorOptions& floats) {
+  GHOST_CHECK(targets.truth_first.shape() == Shape{images + 1} && targets.box.dtype() == floats.dtype &&
+                  targets.box.device() == floats.device,
+              "yolo_loss: targets of ", targets.truth_first.numel() - 1, " pictures, ", targets.box.dtype(), " on ",
+              targets.box.device(), "; the maps hold ", images, ", ", floats.dtype, " on ", floats.device);
 }
 
-void report(const YoloLossState& state, YoloLossTerms& terms) {
-  terms = {};
-  const std::vector<double> sums = state.sums.to_vector();
-  for (int l = 0; l < kYoloMaps; ++l) {
-    const auto at = static_cast<size_t>(l);
-    const double *const sum = sums.data() + at * 4, kept = sum[3];
-    const YoloFactors factors = yolo_factors(state, l);
-    terms.box += factors.box * sum[0];
-    terms.classes += factors.classes * sum[1];
-    terms.objectness += factors.objectness * sum[2] / (factors.mean ? std::max(kept, 1.0) : 1.0);
-    terms.matched[at] = state.targets.matched(l);
-    terms.ignored += state.roles[at].numel() - static_cast<int64_t>(kept);
-  }
+std::vector<Tensor> checked_maps(const std::vector<Variable>& maps, const YoloLossOptions& options) {
+  std::vector<Tensor> values;
+  for (const Variable& map : maps) values.push_back(map.defined() ? map.value() : Tensor());
+  check_yolo_maps("yolo_loss", values, options.anchors, options.num_classes);
+  check_options(options);
+  return values;
 }
 
 }  // namespace
 
-YoloFactors yolo_factors(const YoloLossState& state, int map) {
-  const YoloLossOptions& options = state.options;
-  const double focal = options.focal ? options.focal_ratio : 1;
-  const auto count = [&](int l) { return static_cast<double>(std::max<int64_t>(state.targets.matched(l), 1)); };
-  if (options.generation == 2) {
-    const double whole = 1 / (count(0) + count(1) + count(2));
-    return {whole, whole, focal * whole, false};
-  }
-  const auto at = static_cast<size_t>(map);
-  const Tensor& x = state.maps[at];
-  const auto stride = static_cast<double>(yolo_stride(map));
-  const double area = static_cast<double>(x.dim(1) * x.dim(2)) * stride * stride;
-  return {options.box_weight / count(map), options.class_weight / 80 / count(map),  // classes / 80, mean over classes
-          options.balance[at] * options.object_weight * focal * area / (416.0 * 416.0), true};
+YoloLossState::YoloLossState(const std::vector<Tensor>& maps_of_loss, const YoloLossOptions& of_loss,
+                             const Tensor& totals_of_loss)
+    : maps(maps_of_loss), options(of_loss), totals(totals_of_loss) {
+  const Device device = maps[0].device();
+  for (const Tensor& map : maps) roles.push_back(Tensor({map.pixels() * kYoloAnchors}, {DType::kInt32, device}));
+  sums = Tensor({kYoloMaps, 4}, {DType::kFloat64, device});
+  factors = Tensor({kYoloMaps, 3}, {DType::kFloat64, device});
 }
 
 Variable yolo_loss(const std::vector<Variable>& maps, const DetectionTargets& targets, const YoloLossOptions& options,
-                   YoloLossTerms* terms) {
-  YoloLossState state;
-  for (const Variable& map : maps) state.maps.push_back(map.defined() ? map.value() : Tensor());
-  check_yolo_maps("yolo_loss", state.maps, options.anchors, options.num_classes);
-  check_options(options);
-  YoloGrid grid{state.maps[0].dim(0), {}, {}};
-  check_targets(targets, grid.images);
-  const TensorOptions floats = state.maps[0].options();
+                   const Tensor& totals) {
+  const std::vector<Tensor> values = checked_maps(maps, options);
+  YoloGrid grid{values[0].dim(0), {}, {}};
   for (size_t l = 0; l < kYoloMaps; ++l) {
-    grid.h[l] = state.maps[l].dim(1);
-    grid.w[l] = state.maps[l].dim(2);
-    state.roles.push_back(Tensor({state.maps[l].pixels() * kYoloAnchors}, {DType::kInt32, floats.device}));
+    grid.h[l] = values[l].dim(1);
+    grid.w[l] = values[l].dim(2);
   }
-  state.targets = assign_yolo_targets(targets, grid, options, floats);
-  state.options = options;
-  state.sums = Tensor({kYoloMaps, 4}, {DType::kFloat64, floats.device});
+  return yolo_loss(maps, assign_yolo_targets(targets, grid, options, values[0].options()), options, totals);
+}
+
+Variable yolo_loss(const std::vector<Variable>& maps, const YoloTargets& targets, const YoloLossOptions& options,
+                   const Tensor& totals) {
+  YoloLossState state(checked_maps(maps, options), options, totals);
+  const TensorOptions floats = state.maps[0].options();
+  check_assigned(targets, state.maps[0].dim(0), floats);
+  state.targets = targets;
   const Tensor loss({1}, floats);
   GHOST_DISPATCH(floats.device, yolo_loss_forward(state, loss));
-  if (terms != nullptr) report(state, *terms);
   return record("yolo_loss", maps, loss, [state](const Tensor& dloss, Gradients& grads) {
     std::vector<Tensor> dmaps(kYoloMaps);
     for (size_t l = 0; l < kYoloMaps; ++l)

@@ -33,15 +33,25 @@ struct YoloLossOptions {
          class_weight = 1;  // object_weight * h * w / 416^2; class_weight * classes / 80
 };
 
-struct YoloLossTerms {
-  double box = 0, objectness = 0, classes = 0;  // weighted: they add up to the loss
-  std::array<int64_t, 3> matched{};             // anchors per map
-  int64_t ignored = 0;
+// What a loss adds to, {kYoloTotals} float64 on the maps' device: the loss, its three weighted terms, matched anchors
+// of each map, ignored ones.
+enum YoloTotal : uint8_t {
+  kTotalLoss,
+  kTotalBox,
+  kTotalObjectness,
+  kTotalClasses,
+  kTotalMatched,
+  kTotalIgnored = kTotalMatched + 3,
+  kYoloTotals
 };
 
-// maps: {n, h, w, 3 * (5 + classes)}, anchor-major, x y w h obj classes; strides 32, 16, 8. Returns {1}. `terms` may be
-// null (reading it waits for the device).
+struct YoloTargets;  // losses/yolo_targets.h
+
+// maps: {n, h, w, 3 * (5 + classes)}, anchor-major, x y w h obj classes; strides 32, 16, 8. Returns {1}. `totals` may
+// be undefined. Targets that were assigned lie on the maps' device, in the maps' dtype.
+Variable yolo_loss(const std::vector<Variable>& maps, const YoloTargets& targets, const YoloLossOptions& options,
+                   const Tensor& totals = {});
 Variable yolo_loss(const std::vector<Variable>& maps, const DetectionTargets& targets, const YoloLossOptions& options,
-                   YoloLossTerms* terms = nullptr);
+                   const Tensor& totals = {});
 
 }  // namespace ghost

@@ -45,11 +45,18 @@ Sums objectness_sums(const YoloLossState& state, int map, const Tensor& roles) {
   });
 }
 
+template <class T>
+yolo::MatchView<T> located(const YoloLossState& state, int map) {
+  yolo::MatchView<T> matches = yolo::match_view<T>(state, map);
+  matches.locate();
+  return matches;
+}
+
 // Box and class losses.
 template <class T>
 Sums match_sums(const YoloLossState& state, int map) {
   const auto view = yolo::map_view<T>(state, map);
-  const auto matches = yolo::match_view<T>(state, map);
+  const auto matches = located<T>(state, map);
   return chunk_sums(matches.count, kMatches, [&](int64_t begin, int64_t end) {
     Sums sum;
     for (int64_t i = begin; i < end; ++i) {
@@ -65,14 +72,13 @@ Sums match_sums(const YoloLossState& state, int map) {
 template <class T>
 void map_gradient(const YoloLossState& state, int map, T dloss, const Tensor& dmap) {
   const auto view = yolo::map_view<T>(state, map);
-  const auto matches = yolo::match_view<T>(state, map);
+  const auto matches = located<T>(state, map);
   const auto objectness = yolo::objectness_of(state.options);
   const Tensor& roles = state.roles[static_cast<size_t>(map)];
   const int32_t* const role = roles.data<int32_t>();
-  const YoloFactors factors = yolo_factors(state, map);
-  const double kept = state.sums.data<double>()[map * 4 + 3];
-  const T of_box = dloss * static_cast<T>(factors.box), of_class = dloss * static_cast<T>(factors.classes);
-  const T of_object = dloss * static_cast<T>(factors.objectness / (factors.mean ? std::max(kept, 1.0) : 1.0));
+  const double* const factors = state.factors.data<double>() + static_cast<ptrdiff_t>(map) * 3;
+  const T of_box = dloss * static_cast<T>(factors[0]), of_class = dloss * static_cast<T>(factors[1]);
+  const T of_object = dloss * static_cast<T>(factors[2]);
   parallel_chunks(roles.numel(), kAnchors, [&](int64_t begin, int64_t end) {
     for (int64_t a = begin; a < end; ++a) {
       T* const dx = dmap.data<T>() + a / kYoloAnchors * dmap.pitch() + a % kYoloAnchors * (5 + view.classes);
@@ -93,11 +99,10 @@ void map_gradient(const YoloLossState& state, int map, T dloss, const Tensor& dm
 
 void cpu::yolo_loss_forward(const YoloLossState& state, const Tensor& loss) {
   visit_float(loss.dtype(), [&]<class T>(TypeTag<T>) {
-    double total = 0;
     for (int l = 0; l < kYoloMaps; ++l) {
       const Tensor& roles = state.roles[static_cast<size_t>(l)];
       roles.fill(kYoloNegative);
-      const auto matches = yolo::match_view<T>(state, l);
+      const auto matches = located<T>(state, l);
       for (int64_t i = 0; i < matches.count; ++i) roles.data<int32_t>()[matches.place[i]] = static_cast<int32_t>(i);
       const Sums match = match_sums<T>(state, l), object = objectness_sums<T>(state, l, roles);
       double* const sums = state.sums.data<double>() + static_cast<ptrdiff_t>(l) * 4;
@@ -105,11 +110,11 @@ void cpu::yolo_loss_forward(const YoloLossState& state, const Tensor& loss) {
       sums[1] = match.second;
       sums[2] = object.first;
       sums[3] = object.second;
-      const YoloFactors factors = yolo_factors(state, l);
-      total += factors.box * sums[0] + factors.classes * sums[1] +
-               factors.objectness * sums[2] / (factors.mean ? std::max(sums[3], 1.0) : 1.0);
     }
-    *loss.data<T>() = static_cast<T>(total);
+    double* const totals = state.totals.defined() ? state.totals.data<double>() : nullptr;
+    *loss.data<T>() = static_cast<T>(yolo::rule_of(state).finish(
+        state.targets.first.data<int64_t>(), state.sums.data<double>(), state.factors.data<double>(), totals));
+    if (totals) totals[kTotalLoss] += static_cast<double>(*loss.data<T>());
   });
 }
 

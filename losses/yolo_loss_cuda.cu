@@ -7,22 +7,9 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / 32;
 
-struct DeviceFactors {
-  float box, classes, objectness;
-  bool mean;
-  __device__ float of_objectness(double kept) const {
-    return mean && kept > 1 ? objectness / static_cast<float>(kept) : objectness;
-  }
-};
-
-DeviceFactors device_factors(const YoloLossState& state, int map) {
-  const YoloFactors factors = yolo_factors(state, map);
-  return {static_cast<float>(factors.box), static_cast<float>(factors.classes), static_cast<float>(factors.objectness),
-          factors.mean};
-}
-
-__global__ void yolo_roles_kernel(const int64_t* place, int64_t matches, int32_t* role) {
-  GHOST_GRID_STRIDE_LOOP(i, matches) role[place[i]] = static_cast<int32_t>(i);
+__global__ void yolo_roles_kernel(yolo::MatchView<float> matches, int32_t* role) {
+  matches.locate();
+  GHOST_GRID_STRIDE_LOOP(i, matches.count) role[matches.place[i]] = static_cast<int32_t>(i);
 }
 
 // partials {blocks, 2}: loss and number of anchors.
@@ -48,6 +35,7 @@ __global__ void yolo_objectness_kernel(yolo::MapView<float> map, yolo::TruthView
 
 // A warp takes a match; losses {matches, 2}: box, classes.
 __global__ void yolo_matches_kernel(yolo::MapView<float> map, yolo::MatchView<float> matches, float* losses) {
+  matches.locate();
   const int lane = threadIdx.x % 32;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32; i < matches.count;
        i += static_cast<int64_t>(gridDim.x) * kWarps) {
@@ -69,34 +57,27 @@ __device__ double column_sum(const float* rows, int64_t count, int column, doubl
 }
 
 // A map's row of YoloLossState::sums.
-__global__ void yolo_map_sums_kernel(const float* losses, int64_t matches, const float* partials, int64_t parts,
+__global__ void yolo_map_sums_kernel(const float* losses, const int64_t* first, const float* partials, int64_t parts,
                                      double* sums) {
   __shared__ double shared[32];
+  const int64_t matches = first[1] - first[0];
   for (int k = 0; k < 4; ++k) {
     const double sum = k < 2 ? column_sum(losses, matches, k, shared) : column_sum(partials, parts, k - 2, shared);
     if (threadIdx.x == 0) sums[k] = sum;
   }
 }
 
-struct MapFactors {
-  YoloFactors of[kYoloMaps];
-};
-
-__global__ void yolo_total_kernel(const double* sums, MapFactors factors, float* loss) {
-  double total = 0;
-  for (int l = 0; l < kYoloMaps; ++l) {
-    const double* const sum = sums + l * 4;
-    const YoloFactors& f = factors.of[l];
-    total += f.box * sum[0] + f.classes * sum[1] + f.objectness * sum[2] / (f.mean && sum[3] > 1 ? sum[3] : 1);
-  }
-  *loss = static_cast<float>(total);
+__global__ void yolo_total_kernel(yolo::LossRule rule, const int64_t* first, const double* sums, double* factors,
+                                  float* loss, double* totals) {
+  *loss = static_cast<float>(rule.finish(first, sums, factors, totals));
+  if (totals != nullptr) totals[kTotalLoss] += static_cast<double>(*loss);
 }
 
 // All elements of the map's gradient but those of matched anchors' boxes and classes, which are set to 0.
 __global__ void yolo_background_gradient_kernel(yolo::MapView<float> map, yolo::Objectness objectness, int64_t pixels,
-                                                const int32_t* role, DeviceFactors factors, const double* sums,
-                                                const float* dloss, Map dmap) {
-  const float factor = *dloss * factors.of_objectness(sums[3]);
+                                                const int32_t* role, const double* factors, const float* dloss,
+                                                Map dmap) {
+  const float factor = *dloss * static_cast<float>(factors[2]);
   const int size = static_cast<int>(map.classes) + 5;
   for (int64_t pixel = blockIdx.x; pixel < pixels; pixel += gridDim.x) {
     for (int c = threadIdx.x; c < kYoloAnchors * size; c += blockDim.x) {
@@ -111,7 +92,9 @@ __global__ void yolo_background_gradient_kernel(yolo::MapView<float> map, yolo::
 }
 
 __global__ void yolo_match_gradient_kernel(yolo::MapView<float> map, yolo::MatchView<float> matches,
-                                           DeviceFactors factors, const float* dloss, Map dmap) {
+                                           const double* factors, const float* dloss, Map dmap) {
+  matches.locate();
+  const float of_box = *dloss * static_cast<float>(factors[0]), of_classes = *dloss * static_cast<float>(factors[1]);
   const int lane = threadIdx.x % 32;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32; i < matches.count;
        i += static_cast<int64_t>(gridDim.x) * kWarps) {
@@ -119,13 +102,12 @@ __global__ void yolo_match_gradient_kernel(yolo::MapView<float> map, yolo::Match
     const float* const x = map.data + map.offset(a);
     float* const dx = dmap.data + a / kYoloAnchors * dmap.pitch + a % kYoloAnchors * (5 + map.classes);
     for (int64_t c = lane; c < map.classes; c += 32)
-      dx[5 + c] =
-          *dloss * factors.classes * yolo::cross_entropy_slope(x[5 + c], matches.class_target(i, c, map.classes));
+      dx[5 + c] = of_classes * yolo::cross_entropy_slope(x[5 + c], matches.class_target(i, c, map.classes));
     if (lane != 0) continue;
     float slopes[4];
     matches.box_slopes(map, i, slopes);
     GHOST_UNROLL
-    for (int k = 0; k < 4; ++k) dx[k] = *dloss * factors.box * matches.box_weight(i) * slopes[k];
+    for (int k = 0; k < 4; ++k) dx[k] = of_box * matches.box_weight(i) * slopes[k];
   }
 }
 
@@ -135,17 +117,16 @@ void map_sums(const YoloLossState& state, int l, cudaStream_t stream) {
   const Tensor& roles = state.roles[static_cast<size_t>(l)];
   const TensorOptions floats = state.maps[0].options();
   const auto blocks = static_cast<unsigned>(yolo_sum_blocks(roles.numel()));
-  const Tensor partials({blocks, 2}, floats), losses({matches.count, 2}, floats);
+  const int64_t room = state.targets.place.numel();
+  const Tensor partials({blocks, 2}, floats), losses({room, 2}, floats);
   roles.fill(kYoloNegative);
-  if (matches.count > 0) {
-    launch(yolo_roles_kernel, grid_for(matches.count, kThreads), kThreads, 0, stream, matches.place, matches.count,
-           roles.data<int32_t>());
-    launch(yolo_matches_kernel, grid_for(matches.count, kWarps), kThreads, 0, stream, map, matches,
-           losses.data<float>());
+  if (room > 0) {
+    launch(yolo_roles_kernel, grid_for(room, kThreads), kThreads, 0, stream, matches, roles.data<int32_t>());
+    launch(yolo_matches_kernel, grid_for(room, kWarps), kThreads, 0, stream, map, matches, losses.data<float>());
   }
   launch(yolo_objectness_kernel, blocks, kThreads, 0, stream, map, yolo::truth_view<float>(state),
          yolo::objectness_of(state.options), roles.numel(), roles.data<int32_t>(), partials.data<float>());
-  launch(yolo_map_sums_kernel, 1, kThreads, 0, stream, losses.data<float>(), matches.count, partials.data<float>(),
+  launch(yolo_map_sums_kernel, 1, kThreads, 0, stream, losses.data<float>(), matches.first, partials.data<float>(),
          static_cast<int64_t>(blocks), state.sums.data<double>() + static_cast<ptrdiff_t>(l) * 4);
 }
 
@@ -154,12 +135,10 @@ void map_sums(const YoloLossState& state, int l, cudaStream_t stream) {
 void yolo_loss_forward(const YoloLossState& state, const Tensor& loss) {
   require_float32("yolo_loss", {state.maps[0], state.targets.box, state.targets.truth, loss});
   const cudaStream_t stream = current_stream(loss.device());
-  MapFactors factors{};
-  for (int l = 0; l < kYoloMaps; ++l) {
-    map_sums(state, l, stream);
-    factors.of[l] = yolo_factors(state, l);
-  }
-  launch(yolo_total_kernel, 1, 1, 0, stream, state.sums.data<double>(), factors, loss.data<float>());
+  for (int l = 0; l < kYoloMaps; ++l) map_sums(state, l, stream);
+  launch(yolo_total_kernel, 1, 1, 0, stream, yolo::rule_of(state), state.targets.first.data<int64_t>(),
+         state.sums.data<double>(), state.factors.data<double>(), loss.data<float>(),
+         state.totals.defined() ? state.totals.data<double>() : nullptr);
 }
 
 void yolo_loss_backward(const YoloLossState& state, const Tensor& dloss, const std::vector<Tensor>& dmaps) {
@@ -170,14 +149,14 @@ void yolo_loss_backward(const YoloLossState& state, const Tensor& dloss, const s
     if (!dmap.defined() || dmap.empty()) continue;
     const auto map = yolo::map_view<float>(state, l);
     const auto matches = yolo::match_view<float>(state, l);
+    const double* const factors = state.factors.data<double>() + static_cast<ptrdiff_t>(l) * 3;
     const auto threads = static_cast<unsigned>(std::min<int64_t>(ceil_div(dmap.channels(), 32) * 32, kThreads));
     launch(yolo_background_gradient_kernel, grid_for(dmap.pixels(), 1), threads, 0, stream, map,
            yolo::objectness_of(state.options), dmap.pixels(), state.roles[static_cast<size_t>(l)].data<int32_t>(),
-           device_factors(state, l), state.sums.data<double>() + static_cast<ptrdiff_t>(l) * 4, dloss.data<float>(),
-           map_of(dmap));
-    if (matches.count > 0)
-      launch(yolo_match_gradient_kernel, grid_for(matches.count, kWarps), kThreads, 0, stream, map, matches,
-             device_factors(state, l), dloss.data<float>(), map_of(dmap));
+           factors, dloss.data<float>(), map_of(dmap));
+    if (const int64_t room = state.targets.place.numel(); room > 0)
+      launch(yolo_match_gradient_kernel, grid_for(room, kWarps), kThreads, 0, stream, map, matches, factors,
+             dloss.data<float>(), map_of(dmap));
   }
 }
 

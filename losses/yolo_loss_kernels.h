@@ -12,18 +12,17 @@ inline constexpr int32_t kYoloNegative = -1, kYoloIgnored = -2;
 
 struct YoloLossState {
   std::vector<Tensor> maps;
-  YoloTargets targets;
+  YoloTargets targets;  // the caller's
   YoloLossOptions options;
   std::vector<Tensor> roles;  // a map's: {n * h * w * 3} int32; forward writes them, backward reads them
   Tensor sums;                // {3, 4} float64, forward writes it: box, classes, objectness, anchors with objectness
-};
+  Tensor factors;  // {3, 3} float64, forward writes it: what a map's gradients of box, classes, objectness are
+                   // multiplied with
+  Tensor totals;   // {kYoloTotals} float64 or undefined: forward adds to it
 
-// What a map's sums are multiplied with.
-struct YoloFactors {
-  double box, classes, objectness;
-  bool mean;  // objectness is divided by its number of anchors too
+  explicit YoloLossState(const std::vector<Tensor>& maps_of_loss, const YoloLossOptions& of_loss,
+                         const Tensor& totals_of_loss = {});
 };
-YoloFactors yolo_factors(const YoloLossState& state, int map);
 
 // Blocks of the CUDA code's sum over anchors.
 inline int64_t yolo_sum_blocks(int64_t anchors) { return std::clamp<int64_t>((anchors + 255) / 256, 1, 1024); }

@@ -64,9 +64,39 @@ void match_box(const float* box, int64_t label, int64_t image, const YoloGrid& g
   word = static_cast<int64_t>(static_cast<uint64_t>(word) | uint64_t{1} << (label % 64));
 }
 
-YoloTargets to_tensors(const Matches& matches, const Truth& truth, int64_t words, const TensorOptions& options) {
+void check_targets(const DetectionTargets& targets, int64_t images) {
+  const Tensor &boxes = targets.boxes, &labels = targets.labels, &first = targets.first;
+  GHOST_CHECK(first.dtype() == DType::kInt64 && first.shape() == Shape{images + 1} && first.device().is_cpu(),
+              "yolo_loss: targets.first is ", first.dtype(), ' ', first.shape(), " on ", first.device(), "; ", images,
+              " pictures need int64 [", images + 1, "] on the CPU");
+  GHOST_CHECK(labels.dtype() == DType::kInt64 && labels.rank() == 1 && labels.device().is_cpu(),
+              "yolo_loss: targets.labels is ", labels.dtype(), ' ', labels.shape(),
+              ", it must be int64 [m] on the CPU");
+  const int64_t m = labels.dim(0);
+  GHOST_CHECK(boxes.dtype() == DType::kFloat32 && boxes.shape() == (Shape{m, 4}) && boxes.device().is_cpu() &&
+                  boxes.contiguous(),
+              "yolo_loss: targets.boxes is ", boxes.dtype(), ' ', boxes.shape(), "; ", m,
+              " labels need dense float32 [", m, ", 4] on the CPU");
+  const int64_t* const at = first.data<int64_t>();
+  GHOST_CHECK(at[0] == 0 && at[images] == m, "yolo_loss: targets.first goes from ", at[0], " to ", at[images],
+              ", it must go from 0 to the number of boxes, ", m);
+  for (int64_t i = 0; i < images; ++i)
+    GHOST_CHECK(at[i] <= at[i + 1], "yolo_loss: targets.first falls from ", at[i], " to ", at[i + 1], " at picture ",
+                i);
+}
+
+// {rows, columns} for `values`, of which there may be fewer rows.
+template <class T>
+Tensor rows_of(const std::vector<T>& values, int64_t rows, int64_t columns) {
+  Tensor result({rows, columns}, {dtype_of<T>, Device::cpu()});
+  std::copy(values.begin(), values.end(), result.data<T>());
+  return result;
+}
+
+YoloTargets to_tensors(const Matches& matches, const Truth& truth, int64_t words, const TensorOptions& options,
+                       int64_t room) {
   YoloTargets result;
-  std::vector<int64_t> places, classes;
+  std::vector<int64_t> places, classes, first_match{0};
   std::vector<float> boxes;
   for (size_t map = 0; map < kYoloMaps; ++map) {
     for (const auto& [place, match] : matches[map]) {
@@ -74,23 +104,42 @@ YoloTargets to_tensors(const Matches& matches, const Truth& truth, int64_t words
       boxes.insert(boxes.end(), match.box.begin(), match.box.end());
       classes.insert(classes.end(), match.classes.begin(), match.classes.end());
     }
-    result.first_match[map + 1] = static_cast<int64_t>(places.size());
+    first_match.push_back(static_cast<int64_t>(places.size()));
+    result.matched[map] = first_match[map + 1] - first_match[map];
   }
-  const auto m = static_cast<int64_t>(places.size()), k = static_cast<int64_t>(truth.maps.size());
+  const int64_t m = std::max(static_cast<int64_t>(places.size()), room);
+  const int64_t k = std::max(static_cast<int64_t>(truth.maps.size()), room);
   const Device device = options.device;
-  result.place = Tensor::from(places, {m}).to(device);
-  result.box = Tensor::from(boxes, {m, 4}).to(options.dtype).to(device);
-  result.classes = Tensor::from(classes, {m, words}).to(device);
-  result.truth = Tensor::from(truth.boxes, {k, 4}).to(options.dtype).to(device);
-  result.truth_map = Tensor::from(truth.maps, {k}).to(device);
+  result.first = Tensor::from(first_match, {kYoloMaps + 1}).to(device);
+  result.place = rows_of(places, m, 1).reshape({m}).to(device);
+  result.box = rows_of(boxes, m, 4).to(options.dtype).to(device);
+  result.classes = rows_of(classes, m, words).to(device);
+  result.truth = rows_of(truth.boxes, k, 4).to(options.dtype).to(device);
+  result.truth_map = rows_of(truth.maps, k, 1).reshape({k}).to(device);
   result.truth_first = Tensor::from(truth.first, {static_cast<int64_t>(truth.first.size())}).to(device);
   return result;
 }
 
 }  // namespace
 
+std::vector<Tensor> YoloTargets::tensors() const { return {first, place, box, classes, truth, truth_map, truth_first}; }
+
+YoloTargets YoloTargets::with(const std::vector<Tensor>& t) const {
+  return {t[0], t[1], t[2], t[3], t[4], t[5], t[6], matched};
+}
+
+YoloGrid yolo_grid(const Shape& images) {
+  YoloGrid grid{images[0], {}, {}};
+  for (int map = 0; map < kYoloMaps; ++map) {
+    grid.h[static_cast<size_t>(map)] = images[1] / yolo_stride(map);
+    grid.w[static_cast<size_t>(map)] = images[2] / yolo_stride(map);
+  }
+  return grid;
+}
+
 YoloTargets assign_yolo_targets(const DetectionTargets& targets, const YoloGrid& grid, const YoloLossOptions& loss,
-                                const TensorOptions& options) {
+                                const TensorOptions& options, int64_t room) {
+  check_targets(targets, grid.images);
   Matches matches;
   Truth truth;
   const int64_t* const first = targets.first.data<int64_t>();
@@ -103,7 +152,7 @@ YoloTargets assign_yolo_targets(const DetectionTargets& targets, const YoloGrid&
     }
     truth.first.push_back(static_cast<int64_t>(truth.maps.size()));
   }
-  return to_tensors(matches, truth, (loss.num_classes + 63) / 64, options);
+  return to_tensors(matches, truth, (loss.num_classes + 63) / 64, options, room);
 }
 
 }  // namespace ghost

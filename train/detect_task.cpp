@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "data/draw_boxes.h"
 #include "train/detect_data.h"
 #include "train/detect_evaluate.h"
@@ -48,7 +50,6 @@ class DetectTask : public Task {
  private:
   bool frozen(int64_t epoch) const { return epoch < config_.train.freeze_epochs; }
   void load_weights_as_configured();
-  Variable loss_of(YoloLossTerms& terms);
 
   const Config config_;
   const Device device_;
@@ -60,8 +61,7 @@ class DetectTask : public Task {
   std::string weights_report_;
   int64_t macs_ = 0;
   const DetectionBatch* batch_ = nullptr;  // the last one
-  LossSum losses_;
-  std::vector<double> terms_;  // sums of what is measured beside the loss
+  Tensor totals_;                          // sums of training_columns(), on the device
 };
 
 DetectTask::DetectTask(const Config& config, const Device& device, bool resuming) : config_(config), device_(device) {
@@ -83,6 +83,7 @@ DetectTask::DetectTask(const Config& config, const Device& device, bool resuming
   if (!resuming) load_weights_as_configured();
   macs_ = total_macs(trace_layers(*model_, config.input.size));
   model_->to(device);
+  totals_ = Tensor::zeros({kYoloTotals}, {DType::kFloat64, device});
 }
 
 void DetectTask::load_weights_as_configured() {
@@ -152,33 +153,19 @@ void DetectTask::start_epoch(int64_t epoch, int64_t first_sample) {
   model_->set_training(true);
 }
 
-Variable DetectTask::loss_of(YoloLossTerms& terms) {
-  const std::vector<Variable> maps = model_->forward(Variable(batch_->images.to(device_)));
-  return yolo_loss(maps, {batch_->boxes, batch_->labels, batch_->first}, loss_options_, &terms);
-}
-
 void DetectTask::add_batch(int64_t micro_step, double share) {
   batch_ = training_->next();
   GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's batches");
-  YoloLossTerms terms;
-  losses_.add(backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(terms); }));
-  const auto count = [](int64_t anchors) { return static_cast<double>(anchors); };
-  const double measured[] = {terms.box,
-                             terms.objectness,
-                             terms.classes,
-                             count(terms.matched[0]),
-                             count(terms.matched[1]),
-                             count(terms.matched[2]),
-                             count(terms.ignored)};
-  terms_.resize(std::size(measured));
-  for (size_t i = 0; i < terms_.size(); ++i) terms_[i] += measured[i];
+  backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] {
+    const std::vector<Variable> maps = model_->forward(Variable(batch_->images.to(device_)));
+    return yolo_loss(maps, {batch_->boxes, batch_->labels, batch_->first}, loss_options_, totals_);
+  });
 }
 
 std::vector<double> DetectTask::take_sums() {
-  std::vector<double> sums{losses_.take()};
-  terms_.resize(training_columns().size() - 1);
-  sums.insert(sums.end(), terms_.begin(), terms_.end());
-  terms_.clear();
+  std::vector<double> sums = totals_.to_vector();
+  totals_.fill(0);
+  GHOST_CHECK_AS(kNonFinite, std::isfinite(sums[kTotalLoss]), "the loss is ", sums[kTotalLoss]);
   return sums;
 }
 

@@ -251,8 +251,7 @@ Network network_of(Detector& model, const ModelCard& card, const Config& config)
   const auto loss = [&model, of_loss](const PlannedBatch& batch) {
     const std::vector<Variable> maps = model.forward(Variable(batch.images));
     const ModulePath path("loss");
-    YoloLossTerms terms;
-    return yolo_loss(maps, batch.boxes, of_loss, &terms);
+    return yolo_loss(maps, batch.boxes, of_loss);
   };
   return {model, card, loss, [&](const Variable& images) { model.forward(images); }};
 }

@@ -135,17 +135,20 @@ TEST(YoloLoss, TermsAddUpAndCount) {
       options.ignore_same_level = same_level;
       const Variables maps = random_maps(2, 1, 2, 2);
       const DetectionTargets targets = targets_of(kTwoPictures);
-      YoloLossTerms terms;
-      const double loss = yolo_loss(maps, targets, options, &terms).value().item();
+      const Tensor totals = Tensor::full({kYoloTotals}, 10, {DType::kFloat64, Device::cpu()});
+      const double loss = yolo_loss(maps, targets, options, totals).value().item();
       const PlainYolo plain(values_of(maps), targets, options);
-      EXPECT_NEAR(terms.box + terms.objectness + terms.classes, loss, 1e-12);
-      EXPECT_NEAR(terms.box, plain.box, 1e-12);
-      EXPECT_NEAR(terms.objectness, plain.objectness, 1e-12);
-      EXPECT_NEAR(terms.classes, plain.class_loss, 1e-12);
-      EXPECT_EQ(terms.matched, plain.matched);
-      EXPECT_EQ(terms.matched, (std::array<int64_t, 3>{1, 2, 3}));
-      EXPECT_EQ(terms.ignored, plain.ignored);
-      EXPECT_GT(terms.ignored, 0);
+      std::vector<double> terms = totals.to_vector();
+      for (double& term : terms) term -= 10;  // what was there before
+      EXPECT_NEAR(terms[kTotalLoss], loss, 1e-12);
+      EXPECT_NEAR(terms[kTotalBox] + terms[kTotalObjectness] + terms[kTotalClasses], loss, 1e-12);
+      EXPECT_NEAR(terms[kTotalBox], plain.box, 1e-12);
+      EXPECT_NEAR(terms[kTotalObjectness], plain.objectness, 1e-12);
+      EXPECT_NEAR(terms[kTotalClasses], plain.class_loss, 1e-12);
+      for (size_t l = 0; l < 3; ++l) EXPECT_EQ(terms[kTotalMatched + l], static_cast<double>(plain.matched[l]));
+      EXPECT_EQ(plain.matched, (std::array<int64_t, 3>{1, 2, 3}));
+      EXPECT_EQ(terms[kTotalIgnored], static_cast<double>(plain.ignored));
+      EXPECT_GT(plain.ignored, 0);
     }
   }
 }
@@ -221,11 +224,11 @@ TEST(YoloLoss, ShowsWhatIsNaN) {
 
 TEST(YoloLoss, AnEmptyBatchCostsNothing) {
   const Variables maps = random_maps(0, 2, 3, 4);
-  YoloLossTerms terms;
+  const Tensor totals = Tensor::zeros({kYoloTotals}, {DType::kFloat64, Device::cpu()});
   TapeScope tape;
-  const Variable loss = yolo_loss(maps, targets_of({}), options_of(4), &terms);
+  const Variable loss = yolo_loss(maps, targets_of({}), options_of(4), totals);
   EXPECT_EQ(loss.value().item(), 0);
-  EXPECT_EQ(terms.ignored, 0);
+  EXPECT_EQ(totals.to_vector(), std::vector<double>(kYoloTotals));
   tape.backward(loss);
   EXPECT_EQ(maps[2].grad().shape(), maps[2].shape());
 }

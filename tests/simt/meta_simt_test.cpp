@@ -204,20 +204,17 @@ TEST(MetaTwins, CrossEntropy) {
 
 // One box in each of two pictures, which two of the three maps match.
 YoloLossState yolo_state(const Inputs& in) {
-  YoloLossState state;
-  state.options.num_classes = 3;
-  state.options.anchors = {{12, 16},  {19, 36},   {40, 28},   {36, 75},  {76, 55},
-                           {72, 146}, {142, 110}, {192, 243}, {459, 401}};
+  YoloLossOptions options;
+  options.num_classes = 3;
+  options.anchors = {{12, 16}, {19, 36}, {40, 28}, {36, 75}, {76, 55}, {72, 146}, {142, 110}, {192, 243}, {459, 401}};
   YoloGrid grid{2, {2, 4, 8}, {2, 4, 8}};
-  for (size_t l = 0; l < kYoloMaps; ++l) {
-    state.maps.push_back(in.map({2, grid.h[l], grid.w[l], 24}));
-    state.roles.push_back(in.whole({state.maps[l].pixels() * kYoloAnchors}, DType::kInt32));
-  }
+  std::vector<Tensor> maps;
+  for (size_t l = 0; l < kYoloMaps; ++l) maps.push_back(in.map({2, grid.h[l], grid.w[l], 24}));
+  YoloLossState state(maps, options);
   const std::vector<float> boxes{20, 20, 12, 16, 32, 32, 60, 60};
   const DetectionTargets targets{Tensor::from(boxes, {2, 4}), Tensor::from(std::vector<int64_t>{0, 2}, {2}),
                                  Tensor::from(std::vector<int64_t>{0, 1, 2}, {3})};
-  state.targets = assign_yolo_targets(targets, grid, state.options, state.maps[0].options());
-  state.sums = in.whole({kYoloMaps, 4}, DType::kFloat64);
+  state.targets = assign_yolo_targets(targets, grid, options, maps[0].options());
   return state;
 }
 

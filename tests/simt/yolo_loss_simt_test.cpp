@@ -14,6 +14,7 @@ struct LossCase {
   int64_t boxes;  // of each picture but the first, which has none
   std::function<void(YoloLossOptions&)> change = nullptr;
   double low = -1.5, high = 1.5;
+  int64_t room = 0;  // rows that the targets have at least
 };
 
 DetectionTargets random_boxes(const LossCase& c) {
@@ -34,20 +35,19 @@ DetectionTargets random_boxes(const LossCase& c) {
   return {Tensor::from(boxes, {m, 4}), Tensor::from(labels, {m}), Tensor::from(first, {c.n + 1})};
 }
 
-YoloLossState state_of(const std::vector<Tensor>& maps, const LossCase& c, DType dtype) {
-  YoloLossState state;
-  state.options.anchors = {{5, 6}, {8, 15}, {16, 11}, {15, 30}, {31, 22}, {29, 60}, {58, 45}, {75, 90}, {150, 130}};
-  state.options.num_classes = c.classes;
-  if (c.change) c.change(state.options);
+// `room`: rows of the targets, of which some are then spare.
+YoloLossState state_of(const std::vector<Tensor>& maps, const LossCase& c, DType dtype, int64_t room = 0) {
+  YoloLossOptions options;
+  options.anchors = {{5, 6}, {8, 15}, {16, 11}, {15, 30}, {31, 22}, {29, 60}, {58, 45}, {75, 90}, {150, 130}};
+  options.num_classes = c.classes;
+  if (c.change) c.change(options);
+  YoloLossState state(maps, options, Tensor::zeros({kYoloTotals}, {DType::kFloat64, Device::cpu()}));
   YoloGrid grid{c.n, {}, {}};
   for (size_t l = 0; l < kYoloMaps; ++l) {
-    state.maps.push_back(maps[l]);
     grid.h[l] = maps[l].dim(1);
     grid.w[l] = maps[l].dim(2);
-    state.roles.emplace_back(Shape{maps[l].pixels() * 3}, TensorOptions{DType::kInt32, Device::cpu()});
   }
-  state.targets = assign_yolo_targets(random_boxes(c), grid, state.options, {dtype, Device::cpu()});
-  state.sums = Tensor({3, 4}, {DType::kFloat64, Device::cpu()});
+  state.targets = assign_yolo_targets(random_boxes(c), grid, options, {dtype, Device::cpu()}, room);
   return state;
 }
 
@@ -68,11 +68,13 @@ void check(const LossCase& c) {
   cpu::yolo_loss_backward(state64, Tensor::full({1}, 0.75, {DType::kFloat64, Device::cpu()}), dmaps64);
 
   simt::for_each_order([&] {
-    const YoloLossState state = state_of(views, c, DType::kFloat32);
+    const YoloLossState state = state_of(views, c, DType::kFloat32, c.room);
     const simt::Surrounded loss = simt::empty_map({1});
     simt::yolo_loss_forward(state, loss);
     simt::expect_close({"loss", c.name}, loss, loss64, simt::kLimit);
     simt::expect_close({"sums", c.name}, state.sums, state64.sums, simt::kLimit);
+    simt::expect_close({"factors", c.name}, state.factors, state64.factors, simt::kLimit);
+    simt::expect_close({"totals", c.name}, state.totals, state64.totals, simt::kLimit);
     std::vector<simt::Surrounded> dmaps;
     std::vector<Tensor> gradients;
     for (const Tensor& map : views) dmaps.push_back(simt::empty_map(map.shape(), {.after = 3}));
@@ -91,6 +93,8 @@ TEST(YoloLossSimt, ForwardAndBackward) {
   check({"plain", 2, 1, 2, 2, 6});
   check({"no pictures", 0, 1, 2, 2, 6});
   check({"no boxes", 2, 1, 1, 3, 0});
+  check({.name = "no boxes, room for some", .n = 2, .h = 1, .w = 1, .classes = 3, .boxes = 0, .room = 9});
+  check({.name = "spare room", .n = 2, .h = 1, .w = 2, .classes = 2, .boxes = 6, .room = 77});
   check({"more classes than a warp and a word", 2, 1, 1, 70, 9, [](Options& o) { o.label_smoothing = 0.1; }});
   check({"several blocks", 3, 2, 3, 1, 40, [](Options& o) { o.ignore_threshold = 0.2; }});
   check({"generation 2", 2, 1, 2, 2, 6, [](Options& o) { o.generation = 2; }});

@@ -48,6 +48,22 @@ TEST(StandinCounts, AStepOfGhostNetAt224) {
   EXPECT_EQ(step.allocations, 0);
 }
 
+TEST(StandinCounts, AStepOfADetectorWaitsForNothing) {
+  const Device device = Device::cuda();
+  set({.execute = false});
+  const auto training = detector_on(device, false);
+  for (uint64_t i = 0; i < 2; ++i) training->step(0);
+  const Counts before = counts();
+  training->step(0);
+  const Counts step = counts() - before;
+  set({});
+  std::printf("a step of GhostNet-YOLOv4: %ld launches, %ld waits, %ld uploads, %ld downloads\n", step.launches(),
+              step.waits, step.uploads, step.downloads);
+  EXPECT_EQ(step.waits, 0);
+  EXPECT_EQ(step.downloads, 0);
+  EXPECT_EQ(step.allocations, 0);
+}
+
 // Forward and backward touch w + batch * (a * size^2 + h) bytes: weights, maps, head. Three small runs give all three,
 // for at 64 and 96 every stage's map has the same share of the picture as at 224.
 TEST(StandinCounts, BytesThatAStepOfGhostNetAt224Touches) {

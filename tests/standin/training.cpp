@@ -69,6 +69,7 @@ class DetectorCase : public Training {
     for (const float side : {6, 9, 14, 20, 28, 36, 44, 52, 60}) loss_.anchors.push_back({side, side * 0.8f});
     loss_.num_classes = 3;
     loss_.generation = keras ? 2 : 3;
+    totals_ = Tensor::zeros({kYoloTotals}, {DType::kFloat64, device});
   }
   Module& module() override { return *model_; }
 
@@ -76,13 +77,14 @@ class DetectorCase : public Training {
     const Tensor images = test::random_tensor({2, 64, 64, 3}, {}, 30 + number);
     const DetectionTargets targets{Tensor::from<float>({20, 24, 12, 10, 40, 30, 50, 40, 33, 33, 8, 6}, {3, 4}),
                                    Tensor::from<int64_t>({0, 2, 1}, {3}), Tensor::from<int64_t>({0, 2, 3}, {3})};
-    return yolo_loss(model_->forward(Variable(images.to(device_))), targets, loss_);
+    return yolo_loss(model_->forward(Variable(images.to(device_))), targets, loss_, totals_);
   }
 
  private:
   Device device_;
   std::unique_ptr<Detector> model_;
   YoloLossOptions loss_;
+  Tensor totals_;
 };
 
 double norm(const std::vector<double>& values) {
