@@ -6,8 +6,10 @@
 // A size class is what device_block_size() says: at most an eighth of a block is not used.
 #include <array>
 #include <mutex>
+#include <utility>
 
 #include "core/block_cache.h"
+#include "core/block_pool_cuda.h"
 #include "core/cuda.h"
 #include "core/out_of_memory.h"
 
@@ -68,7 +70,7 @@ class DeviceCache {
     const MemoryStats stats = blocks_.stats();
     throw OutOfMemory(str("out of memory on ", device, ": asked ", mib(size), ", in use ", mib(stats.in_use),
                           ", cached ", mib(stats.cached), ", free ", mib(static_cast<int64_t>(free)), " of ",
-                          mib(static_cast<int64_t>(total)), "; lower train.batch_size"),
+                          mib(static_cast<int64_t>(total)), "; lower train.batch_size, or set train.cuda_graph=false"),
                       static_cast<int64_t>(free) + stats.in_use + stats.cached);
   }
 
@@ -84,13 +86,45 @@ DeviceCache& cache_of(const Device& device) {
   return caches[index];
 }
 
+std::shared_ptr<void> block_of(int64_t size, const Device& device) {
+  DeviceCache& cache = cache_of(device);
+  return {cache.take(size, device), [&cache, size](void* block) { cache.give(block, size); }};
+}
+
+thread_local BlockPool* innermost_pool = nullptr;
+
 }  // namespace
 
 std::shared_ptr<void> cuda_allocate(int64_t bytes, const Device& device) {
   if (bytes <= 0) return nullptr;
   const int64_t size = device_block_size(bytes);
-  DeviceCache& cache = cache_of(device);
-  return {cache.take(size, device), [&cache, size](void* block) { cache.give(block, size); }};
+  BlockPool* const pool = BlockPool::current(device);
+  return pool ? pool->take(size) : block_of(size, device);
+}
+
+BlockPool::Scope::Scope(BlockPool& pool) : outer_(std::exchange(innermost_pool, &pool)) {}
+BlockPool::Scope::~Scope() { innermost_pool = outer_; }
+
+BlockPool* BlockPool::current(const Device& device) {
+  return innermost_pool && innermost_pool->device_ == device ? innermost_pool : nullptr;
+}
+
+std::shared_ptr<void> BlockPool::take(int64_t size) {
+  std::shared_ptr<void> block;
+  {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<void>>& free = free_[size];
+    if (!free.empty()) {
+      block = std::move(free.back());
+      free.pop_back();
+    }
+  }
+  if (!block) block = block_of(size, device_);
+  void* const address = block.get();
+  return {address, [pool = shared_from_this(), block = std::move(block), size](void*) mutable {
+            const std::lock_guard lock(pool->mutex_);
+            pool->free_[size].push_back(std::move(block));
+          }};
 }
 
 MemoryStats cuda_memory_stats(const Device& device) { return cache_of(device).stats(); }

@@ -1,8 +1,9 @@
+#include "core/stream_cuda.h"
+
 #include <array>
 #include <cstdio>
 #include <mutex>
 
-#include "core/cuda.h"
 #include "core/error.h"
 
 namespace ghost {
@@ -55,5 +56,30 @@ cudaStream_t current_stream(const Device& device) {
   if (streams[index] == nullptr) GHOST_CUDA_CALL(cudaStreamCreateWithFlags(&streams[index], cudaStreamNonBlocking));
   return streams[index];
 }
+
+namespace {
+
+void log_unless(cudaError_t status, const char* call) noexcept {
+  if (status != cudaSuccess) log_cuda_failure(call, cudaGetErrorString(status));
+}
+
+}  // namespace
+
+CudaStream::CudaStream(const Device& device) {
+  GHOST_CUDA_CALL(cudaSetDevice(device.index()));
+  GHOST_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+}
+
+CudaStream::~CudaStream() {
+  log_unless(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  log_unless(cudaStreamDestroy(stream_), "cudaStreamDestroy");
+}
+
+CudaEvent::CudaEvent(const Device& device) {
+  GHOST_CUDA_CALL(cudaSetDevice(device.index()));
+  GHOST_CUDA_CALL(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+}
+
+CudaEvent::~CudaEvent() { log_unless(cudaEventDestroy(event_), "cudaEventDestroy"); }
 
 }  // namespace ghost

@@ -11,6 +11,7 @@ struct DropoutOptions {
   double p = 0.2;  // [0, 1)
   uint64_t seed = 0;
   uint64_t stream = 0;  // a new one each step
+  Tensor stream_at{};   // {1} int64 on x's device: where the stream stands instead, so that a CUDA graph draws anew
 };
 
 Variable dropout(const Variable& x, const DropoutOptions& options);

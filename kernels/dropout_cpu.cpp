@@ -19,7 +19,9 @@ void apply(const T* x, const DropoutOptions& options, T* y, int64_t begin, int64
 
 }  // namespace
 
-void cpu::dropout_apply(const Tensor& x, const DropoutOptions& options, const Tensor& y) {
+void cpu::dropout_apply(const Tensor& x, const DropoutOptions& given, const Tensor& y) {
+  DropoutOptions options = given;
+  if (given.stream_at.defined()) options.stream = static_cast<uint64_t>(*given.stream_at.data<int64_t>());
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
     parallel_chunks(x.numel(), kChunk,
                     [&](int64_t begin, int64_t end) { apply(x.data<T>(), options, y.data<T>(), begin, end); });

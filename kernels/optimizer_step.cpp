@@ -12,6 +12,13 @@ double global_norm(const std::vector<Tensor>& tensors) {
   return norm.to_vector()[kNorm];
 }
 
+StepNumbers numbers_of(const AdamOptions& options) {
+  const auto step = static_cast<double>(options.step);
+  return {.learning_rate = options.learning_rate,
+          .step_size = options.learning_rate / (1 - std::pow(options.beta1, step)),
+          .inverse_root = 1 / std::sqrt(1 - std::pow(options.beta2, step))};
+}
+
 void cpu::gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm) {
   double* const to = norm.data<double>();
   to[kNorm] = std::sqrt(squared_norm(gradients));

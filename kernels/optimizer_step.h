@@ -27,12 +27,22 @@ GHOST_HD inline double clip_factor(double norm, double most) {
 // most: 0 for no bound. The sum of squares is in double; not finite if any element is not.
 GHOST_DECLARE_KERNEL(void gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm))
 
+// What changes from step to step, as a CUDA graph of the step reads it: {kStepNumbers} float64 on the device, written
+// before the step. Steps that get it leave the numbers of their options, which are the same, alone.
+struct StepNumbers {
+  double learning_rate = 0;
+  double step_size = 0, inverse_root = 0;  // Adam: learning_rate / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
+  double average_share = 0;                // of a weight in its running average, 1 - decay
+};
+inline constexpr int64_t kStepNumbers = sizeof(StepNumbers) / sizeof(double);
+
 // `norm` of the steps below: undefined, or what gradient_norm() wrote. Gradients are scaled by its factor (in place or
 // on load); with 0 the step changes nothing.
 struct SgdOptions {
   double learning_rate = 0.01, momentum = 0.9;
   bool nesterov = false;
   Tensor norm{};
+  Tensor numbers{};  // StepNumbers, or undefined; read on CUDA devices only
 };
 // g = gradient + wd * value; first = momentum * first + g; value -= lr * (nesterov ? g + momentum * first : first).
 // PyTorch's form: `first` starts at 0 and the first step gives first = g.
@@ -43,13 +53,15 @@ struct AdamOptions {
   bool decoupled = false;  // AdamW: value *= 1 - lr * wd instead of g += wd * value
   int64_t step = 1;        // 1 at the first step: bias correction
   Tensor norm{};
+  Tensor numbers{};  // StepNumbers, or undefined; read on CUDA devices only
 };
+StepNumbers numbers_of(const AdamOptions& options);
 // Kingma and Ba, 2015, algorithm 1; decoupled: Loshchilov and Hutter, 2019.
 GHOST_DECLARE_KERNEL(void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& options))
 
-// average += (1 - decay) * (value - average) for each pair.
-GHOST_DECLARE_KERNEL(void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages,
-                                   double decay))
+// average += (1 - decay) * (value - average) for each pair. numbers: as above.
+GHOST_DECLARE_KERNEL(void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay,
+                                   const Tensor& numbers = {}))
 
 // The norm of all tensors as one vector; waits for the device.
 double global_norm(const std::vector<Tensor>& tensors);

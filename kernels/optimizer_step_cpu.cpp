@@ -37,9 +37,8 @@ void adam_part(const ParameterSlot& slot, const AdamOptions& options, int64_t be
   T* const value = slot.value.data<T>();
   const T* const gradient = slot.gradient.data<T>();
   T *const first = slot.first.data<T>(), *const second = slot.second.data<T>();
-  const double step = static_cast<double>(options.step);
-  const double step_size = options.learning_rate / (1 - std::pow(options.beta1, step));
-  const double unbias = 1 / std::sqrt(1 - std::pow(options.beta2, step));
+  const StepNumbers numbers = numbers_of(options);
+  const double step_size = numbers.step_size, unbias = numbers.inverse_root;
   const double keep = options.decoupled ? 1 - options.learning_rate * slot.weight_decay : 1;
   const double decay = options.decoupled ? 0 : slot.weight_decay;
   for_vectors(hn::ScalableTag<T>(), begin, end, [&](auto d, int64_t i) HWY_ATTR {
@@ -192,7 +191,8 @@ void cpu::adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& 
             [&](const Part& part, int64_t) { run(slots[part.index], options, part.begin, part.end); });
 }
 
-void cpu::ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay) {
+void cpu::ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay,
+                   const Tensor&) {
   GHOST_ASSERT(values.size() == averages.size(), "ema: ", values.size(), " values, ", averages.size(), " averages");
   for (size_t i = 0; i < values.size(); ++i) check_like(values[i], averages[i], "average");
   const auto run = HWY_DYNAMIC_DISPATCH(ema_range);

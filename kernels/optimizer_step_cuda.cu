@@ -53,11 +53,12 @@ __device__ void apply_to_pack(const Op& op, float* const (&data)[P], const Facto
     if (Op::kWrites >> p & 1) store(data[p] + at, packs[p]);
 }
 
-// norm (or null): as gradient_norm() wrote it.
+// norm (or null): as gradient_norm() wrote it. numbers (or null): instead of op's own.
 template <int P, class Op>
-__global__ void for_each_element_kernel(Table<P> table, Op op, const double* norm) {
+__global__ void for_each_element_kernel(Table<P> table, Op op, const double* norm, const StepNumbers* numbers) {
   const double clip = norm == nullptr ? 1.0 : norm[kClip];
   if (clip == 0) return;
+  if (numbers != nullptr) op.take(*numbers);
   const int slot = table.slot_of(blockIdx.x);
   float* data[P];
   bool aligned = true;
@@ -79,6 +80,7 @@ struct SgdOp {
   static constexpr unsigned kWrites = 0b101;  // value, momentum
   float learning_rate, momentum;
   bool nesterov;
+  __device__ void take(const StepNumbers& numbers) { learning_rate = static_cast<float>(numbers.learning_rate); }
   __device__ void operator()(float (&t)[3], const Factors& factors) const {
     auto& [value, gradient, first] = t;
     const float g = factors.clip * gradient + factors.weight_decay * value;
@@ -90,6 +92,7 @@ struct SgdOp {
 struct PlainSgdOp {  // without momentum, where no buffer is kept
   static constexpr unsigned kWrites = 0b1;
   float learning_rate;
+  __device__ void take(const StepNumbers& numbers) { learning_rate = static_cast<float>(numbers.learning_rate); }
   __device__ void operator()(float (&t)[2], const Factors& factors) const {
     t[0] -= learning_rate * (factors.clip * t[1] + factors.weight_decay * t[0]);
   }
@@ -98,8 +101,13 @@ struct PlainSgdOp {  // without momentum, where no buffer is kept
 struct AdamOp {
   static constexpr unsigned kWrites = 0b1101;  // value, both moments
   float learning_rate, beta1, beta2, rest1, rest2, eps;
-  float step_size, inverse_root;  // learning_rate / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
+  float step_size, inverse_root;
   bool decoupled;
+  __device__ void take(const StepNumbers& numbers) {
+    learning_rate = static_cast<float>(numbers.learning_rate);
+    step_size = static_cast<float>(numbers.step_size);
+    inverse_root = static_cast<float>(numbers.inverse_root);
+  }
   __device__ void operator()(float (&t)[4], const Factors& factors) const {
     auto& [value, gradient, first, second] = t;
     float g = factors.clip * gradient;
@@ -117,6 +125,7 @@ struct AdamOp {
 struct EmaOp {
   static constexpr unsigned kWrites = 0b10;  // average
   float share;
+  __device__ void take(const StepNumbers& numbers) { share = static_cast<float>(numbers.average_share); }
   __device__ void operator()(float (&t)[2], const Factors&) const { t[1] += share * (t[0] - t[1]); }
 };
 
@@ -147,7 +156,7 @@ __global__ void gradient_norm_kernel(Table<1> table, double* partials, int64_t f
 // Cuts tensors into tables and calls start(table) for each. tensors(i) gives tensor i's P parts, of equal size.
 template <int P, class Tensors, class Start>
 void for_each_table(const char* op, size_t count, const Tensors& tensors, const Start& start) {
-  Table<P> table;
+  Table<P> table{};
   const auto flush = [&] {
     if (table.slots > 0) start(table);
     table.slots = table.blocks = 0;
@@ -175,12 +184,19 @@ void for_each_table(const char* op, size_t count, const Tensors& tensors, const 
   flush();
 }
 
+// What the whole of a step reads, each undefined or on the device.
+struct StepInputs {
+  Tensor norm, numbers;
+};
+
 template <int P, class Op, class Tensors>
-void for_each_element(const char* name, const Device& device, size_t count, const Op& op, const Tensor& norm,
+void for_each_element(const char* name, const Device& device, size_t count, const Op& op, const StepInputs& inputs,
                       const Tensors& tensors) {
-  const double* const on_device = norm.defined() ? norm.data<double>() : nullptr;
+  const double* const norm = inputs.norm.defined() ? inputs.norm.data<double>() : nullptr;
+  const double* const numbers = inputs.numbers.defined() ? inputs.numbers.data<double>() : nullptr;
   for_each_table<P>(name, count, tensors, [&](const Table<P>& table) {
-    launch(for_each_element_kernel<P, Op>, table.blocks, kThreads, 0, current_stream(device), table, op, on_device);
+    launch(for_each_element_kernel<P, Op>, table.blocks, kThreads, 0, current_stream(device), table, op, norm,
+           reinterpret_cast<const StepNumbers*>(numbers));
   });
 }
 
@@ -189,15 +205,16 @@ void for_each_element(const char* name, const Device& device, size_t count, cons
 void sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions& options) {
   if (slots.empty()) return;
   const Device device = slots[0].value.device();
+  const StepInputs inputs{options.norm, options.numbers};
   if (!slots[0].first.defined()) {
     GHOST_ASSERT(options.momentum == 0, "sgd: momentum ", options.momentum, " without a buffer");
     const PlainSgdOp plain{static_cast<float>(options.learning_rate)};
-    return for_each_element<2>("sgd", device, slots.size(), plain, options.norm, [&](size_t i) {
+    return for_each_element<2>("sgd", device, slots.size(), plain, inputs, [&](size_t i) {
       return std::pair{std::array<Tensor, 2>{slots[i].value, slots[i].gradient}, slots[i].weight_decay};
     });
   }
   const SgdOp op{static_cast<float>(options.learning_rate), static_cast<float>(options.momentum), options.nesterov};
-  for_each_element<3>("sgd", device, slots.size(), op, options.norm, [&](size_t i) {
+  for_each_element<3>("sgd", device, slots.size(), op, inputs, [&](size_t i) {
     const ParameterSlot& slot = slots[i];
     return std::pair{std::array<Tensor, 3>{slot.value, slot.gradient, slot.first}, slot.weight_decay};
   });
@@ -205,27 +222,28 @@ void sgd_step(const std::vector<ParameterSlot>& slots, const SgdOptions& options
 
 void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions& options) {
   if (slots.empty()) return;
-  const double step = static_cast<double>(options.step);
-  const double correction1 = 1 - std::pow(options.beta1, step), correction2 = 1 - std::pow(options.beta2, step);
+  const StepNumbers numbers = numbers_of(options);
   const AdamOp op{.learning_rate = static_cast<float>(options.learning_rate),
                   .beta1 = static_cast<float>(options.beta1),
                   .beta2 = static_cast<float>(options.beta2),
                   .rest1 = static_cast<float>(1 - options.beta1),
                   .rest2 = static_cast<float>(1 - options.beta2),
                   .eps = static_cast<float>(options.eps),
-                  .step_size = static_cast<float>(options.learning_rate / correction1),
-                  .inverse_root = static_cast<float>(1 / std::sqrt(correction2)),
+                  .step_size = static_cast<float>(numbers.step_size),
+                  .inverse_root = static_cast<float>(numbers.inverse_root),
                   .decoupled = options.decoupled};
-  for_each_element<4>("adam", slots[0].value.device(), slots.size(), op, options.norm, [&](size_t i) {
-    const ParameterSlot& slot = slots[i];
-    return std::pair{std::array<Tensor, 4>{slot.value, slot.gradient, slot.first, slot.second}, slot.weight_decay};
-  });
+  for_each_element<4>(
+      "adam", slots[0].value.device(), slots.size(), op, {options.norm, options.numbers}, [&](size_t i) {
+        const ParameterSlot& slot = slots[i];
+        return std::pair{std::array<Tensor, 4>{slot.value, slot.gradient, slot.first, slot.second}, slot.weight_decay};
+      });
 }
 
-void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay) {
+void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& averages, double decay,
+              const Tensor& numbers) {
   if (values.empty()) return;
   const EmaOp op{static_cast<float>(1 - decay)};
-  for_each_element<2>("ema", values[0].device(), values.size(), op, {}, [&](size_t i) {
+  for_each_element<2>("ema", values[0].device(), values.size(), op, {{}, numbers}, [&](size_t i) {
     return std::pair{std::array<Tensor, 2>{values[i], averages[i]}, 0.0};
   });
 }

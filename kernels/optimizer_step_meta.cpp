@@ -39,7 +39,7 @@ void adam_step(const std::vector<ParameterSlot>& slots, const AdamOptions&) {
   for_each_table("for_each_element_kernel", values_of(slots), 4, 7);
 }
 
-void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>&, double) {
+void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>&, double, const Tensor&) {
   for_each_table("for_each_element_kernel", values, 2, 3);
 }
 

@@ -26,7 +26,8 @@ class ClassifyTask : public Task {
   int64_t batch_size(int64_t) const override { return config_.train.batch_size; }
   int64_t batches(int64_t) const override { return training_->batches_per_epoch(); }
   void start_epoch(int64_t epoch, int64_t first_sample) override;
-  void add_batch(int64_t micro_step, double share) override;
+  std::vector<Tensor> next_batch(int64_t micro_step) override;
+  void add_batch(const std::vector<Tensor>& parts, int64_t step, double share) override;
   std::vector<double> take_sums() override { return {losses_.take()}; }
   int64_t skipped_pictures() const override { return batch_->skipped; }
   std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
@@ -37,7 +38,7 @@ class ClassifyTask : public Task {
   std::vector<std::string> take_messages() override { return take_messages_of(*training_, *validation_); }
 
  private:
-  Variable loss_of(int64_t micro_step);
+  Variable loss_of(const std::vector<Tensor>& parts);
 
   const Config config_;
   const Device device_;
@@ -102,22 +103,32 @@ void ClassifyTask::start_epoch(int64_t epoch, int64_t first_sample) {
   model_->set_training(true);
 }
 
-Variable ClassifyTask::loss_of(int64_t micro_step) {
-  const DropoutDraw draw{static_cast<uint64_t>(config_.train.seed), dropout_stream(micro_step)};
-  const Variable logits = model_->forward(Variable(batch_->images.to(device_)), draw);
-  ClassTargets targets{batch_->labels.to(device_), {}, {}};
+// Pictures, labels, where dropout's random numbers stand; of a mixed batch the other labels and the first ones' weight.
+std::vector<Tensor> ClassifyTask::next_batch(int64_t micro_step) {
+  batch_ = training_->next();
+  GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's ", batches(0), " batches");
+  std::vector<Tensor> parts{batch_->images, batch_->labels,
+                            Tensor::from<int64_t>({static_cast<int64_t>(dropout_stream(micro_step))}, {1})};
   if (batch_->mix < 1) {
-    targets.other_labels = batch_->labels_b.to(device_);
-    targets.mix = Tensor::full({batch_->size()}, batch_->mix, logits.value().options());
+    parts.push_back(batch_->labels_b);
+    parts.push_back(Tensor::full({batch_->size()}, batch_->mix, batch_->images.options()));
+  }
+  return parts;
+}
+
+Variable ClassifyTask::loss_of(const std::vector<Tensor>& parts) {
+  const DropoutDraw draw{.seed = static_cast<uint64_t>(config_.train.seed), .stream_at = parts[2]};
+  const Variable logits = model_->forward(Variable(parts[0]), draw);
+  ClassTargets targets{parts[1], {}, {}};
+  if (parts.size() > 3) {
+    targets.other_labels = parts[3];
+    targets.mix = parts[4];
   }
   return softmax_cross_entropy(logits, targets, config_.loss.label_smoothing);
 }
 
-void ClassifyTask::add_batch(int64_t micro_step, double share) {
-  batch_ = training_->next();
-  GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's ", batches(0), " batches");
-  losses_.add(
-      backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] { return loss_of(micro_step); }));
+void ClassifyTask::add_batch(const std::vector<Tensor>& parts, int64_t step, double share) {
+  losses_.add(backward_batch(*this, step, share, [&] { return loss_of(parts); }));
 }
 
 Image ClassifyTask::draw_batch() const {

@@ -54,6 +54,7 @@ struct TrainConfig {
   std::string precision = "fp32";
   double max_grad_norm = 0;
   int64_t threads = 0;
+  std::string cuda_graph = "auto";
   int64_t freeze_epochs = 0;
   int64_t freeze_batch_size = 16;
   bool operator==(const TrainConfig&) const = default;

@@ -147,6 +147,11 @@ void add_training(Config& c, std::vector<ConfigKey>& keys) {
             .unit = "threads",
             .help = "Threads that compute on the CPU; 0 takes all this process may use. The result does not depend on "
                     "it."}},
+          {"train.cuda_graph",
+           &c.train.cuda_graph,
+           {.choices = {"auto", "true", "false"},
+            .help = "Whether a training step on a CUDA device is recorded once for each shape of its batch and then "
+                    "started as a whole; auto does. The result does not depend on it. Without effect on the CPU."}},
 
           {"train.freeze_epochs",
            &c.train.freeze_epochs,

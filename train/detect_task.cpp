@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "data/draw_boxes.h"
+#include "losses/yolo_targets.h"
 #include "train/detect_data.h"
 #include "train/detect_evaluate.h"
 #include "train/task.h"
@@ -36,8 +37,10 @@ class DetectTask : public Task {
   int64_t batches(int64_t epoch) const override {
     return static_cast<int64_t>(training_->data().samples.size()) / batch_size(epoch);
   }
+  bool frozen(int64_t epoch) const override { return epoch < config_.train.freeze_epochs; }
   void start_epoch(int64_t epoch, int64_t first_sample) override;
-  void add_batch(int64_t micro_step, double share) override;
+  std::vector<Tensor> next_batch(int64_t micro_step) override;
+  void add_batch(const std::vector<Tensor>& parts, int64_t step, double share) override;
   std::vector<double> take_sums() override;
   int64_t skipped_pictures() const override { return batch_->skipped; }
   std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
@@ -48,7 +51,6 @@ class DetectTask : public Task {
   std::vector<std::string> take_messages() override { return take_messages_of(*training_, *validation_); }
 
  private:
-  bool frozen(int64_t epoch) const { return epoch < config_.train.freeze_epochs; }
   void load_weights_as_configured();
 
   const Config config_;
@@ -62,6 +64,7 @@ class DetectTask : public Task {
   int64_t macs_ = 0;
   const DetectionBatch* batch_ = nullptr;  // the last one
   Tensor totals_;                          // sums of training_columns(), on the device
+  int64_t room_ = 64;                      // for a batch's boxes; grows, so that the shapes of parts soon stay
 };
 
 DetectTask::DetectTask(const Config& config, const Device& device, bool resuming) : config_(config), device_(device) {
@@ -153,13 +156,23 @@ void DetectTask::start_epoch(int64_t epoch, int64_t first_sample) {
   model_->set_training(true);
 }
 
-void DetectTask::add_batch(int64_t micro_step, double share) {
+// Pictures, then what the anchors are to learn.
+std::vector<Tensor> DetectTask::next_batch(int64_t) {
   batch_ = training_->next();
   GHOST_ASSERT(batch_ != nullptr, "the loader ended before the epoch's batches");
-  backward_batch(*this, micro_step / config_.train.accumulate + 1, share, [&] {
-    const std::vector<Variable> maps = model_->forward(Variable(batch_->images.to(device_)));
-    return yolo_loss(maps, {batch_->boxes, batch_->labels, batch_->first}, loss_options_, totals_);
-  });
+  while (room_ < batch_->labels.numel()) room_ *= 2;
+  const YoloTargets targets =
+      assign_yolo_targets({batch_->boxes, batch_->labels, batch_->first}, yolo_grid(batch_->images.shape()),
+                          loss_options_, batch_->images.options(), room_);
+  std::vector<Tensor> parts = targets.tensors();
+  parts.insert(parts.begin(), batch_->images);
+  return parts;
+}
+
+void DetectTask::add_batch(const std::vector<Tensor>& parts, int64_t step, double share) {
+  const YoloTargets targets = YoloTargets().with({parts.begin() + 1, parts.end()});
+  backward_batch(*this, step, share,
+                 [&] { return yolo_loss(model_->forward(Variable(parts[0])), targets, loss_options_, totals_); });
 }
 
 std::vector<double> DetectTask::take_sums() {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/optimizer_step.h"
-
 namespace ghost {
 namespace {
 
@@ -32,6 +30,25 @@ Optimizer::Optimizer(Module& module, const OptimizerConfig& config) : config_(co
 }
 
 void Optimizer::step(double learning_rate, double max_grad_norm) {
+  begin_step(learning_rate);
+  update(max_grad_norm);
+}
+
+AdamOptions Optimizer::adam_options() const {
+  return {learning_rate_, config_.beta1, config_.beta2, config_.eps, config_.name == "adamw", steps_, norms_};
+}
+
+Tensor Optimizer::begin_step(double learning_rate, double average_share) {
+  ++steps_;
+  learning_rate_ = learning_rate;
+  StepNumbers numbers = numbers_of(adam_options());
+  numbers.average_share = average_share;
+  return Tensor::from<double>({numbers.learning_rate, numbers.step_size, numbers.inverse_root, numbers.average_share},
+                              {kStepNumbers});
+}
+
+void Optimizer::update(double max_grad_norm, const Tensor& numbers) {
+  GHOST_ASSERT(steps_ > 0, "optimizer: update() before begin_step()");
   std::vector<ParameterSlot> slots;
   std::vector<Tensor> gradients;
   for (Slot& slot : slots_) {
@@ -45,13 +62,12 @@ void Optimizer::step(double learning_rate, double max_grad_norm) {
   GHOST_DISPATCH(device, gradient_norm(gradients, max_grad_norm, norms_));
   if (device.is_cpu()) require_finite_gradients();
 
-  ++steps_;
   if (config_.name == "sgd") {
-    const SgdOptions options{learning_rate, config_.momentum, config_.nesterov, norms_};
+    const SgdOptions options{learning_rate_, config_.momentum, config_.nesterov, norms_, numbers};
     GHOST_DISPATCH(device, sgd_step(slots, options));
   } else {
-    const AdamOptions options{learning_rate,           config_.beta1, config_.beta2, config_.eps,
-                              config_.name == "adamw", steps_,        norms_};
+    AdamOptions options = adam_options();
+    options.numbers = numbers;
     GHOST_DISPATCH(device, adam_step(slots, options));
   }
   for (Slot& slot : slots_) slot.parameter.clear_grad();
@@ -86,8 +102,8 @@ std::vector<NamedTensor> Optimizer::state(const std::string& prefix) const {
 
 void Optimizer::restore(const SafetensorsReader& file, const std::string& prefix, int64_t steps) {
   for (Slot& slot : slots_) {
-    slot.first = restored(file, prefix + "first." + slot.name, slot.first);
-    if (slot.second.defined()) slot.second = restored(file, prefix + "second." + slot.name, slot.second);
+    slot.first.copy_from(restored(file, prefix + "first." + slot.name, slot.first));
+    if (slot.second.defined()) slot.second.copy_from(restored(file, prefix + "second." + slot.name, slot.second));
   }
   steps_ = steps;
 }
@@ -102,10 +118,13 @@ Ema::Ema(Module& module, double decay) : decay_(decay) {
   for (const NamedTensor& buffer : module.buffers()) add(buffer.name, buffer.tensor);
 }
 
-void Ema::update(int64_t step) {
+double Ema::decay(int64_t step) const {
   const double count = static_cast<double>(step);
-  const double decay = std::min(decay_, (1 + count) / (10 + count));
-  GHOST_DISPATCH(values_[0].device(), ema_step(values_, averages_, decay));
+  return std::min(decay_, (1 + count) / (10 + count));
+}
+
+void Ema::update(int64_t step, const Tensor& numbers) {
+  GHOST_DISPATCH(values_[0].device(), ema_step(values_, averages_, decay(step), numbers));
 }
 
 std::vector<NamedTensor> Ema::state(const std::string& prefix) const {

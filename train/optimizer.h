@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/safetensors.h"
+#include "kernels/optimizer_step.h"
 #include "layers/module.h"
 #include "train/config.h"
 
@@ -13,10 +14,17 @@ class Optimizer {
   // Parameters that do not require a gradient are left alone. Weight decay acts on convolution and linear weights only.
   Optimizer(Module& module, const OptimizerConfig& config);
 
+  // A step: begin_step(), then update().
+  void step(double learning_rate, double max_grad_norm);
+
+  // Counts a step and fixes what changes with it: StepNumbers, {kStepNumbers} float64 on the host. `average_share` is
+  // for who shares them (Ema).
+  Tensor begin_step(double learning_rate, double average_share = 0);
   // Uses and then clears the gradients, without waiting for the device. max_grad_norm > 0: all gradients are scaled so
   // that their common norm is at most that. When a gradient is not finite no weight is changed, and kNonFinite is
-  // thrown: on the CPU here, with the parameter's name, elsewhere by the next take_norms().
-  void step(double learning_rate, double max_grad_norm);
+  // thrown: on the CPU here, with the parameter's name, elsewhere by the next take_norms(). `numbers`: begin_step()'s
+  // on the device, for a CUDA graph to read; undefined, they go with the launches.
+  void update(double max_grad_norm, const Tensor& numbers = {});
 
   // The sum of the gradients' norms, before clipping, of the steps since the last call. Waits for the device.
   double take_norms();
@@ -28,6 +36,7 @@ class Optimizer {
   void restore(const SafetensorsReader& file, const std::string& prefix, int64_t steps);
 
  private:
+  AdamOptions adam_options() const;  // of the present step
   void require_finite_gradients() const;
 
   struct Slot {
@@ -40,6 +49,7 @@ class Optimizer {
   OptimizerConfig config_;
   Tensor norms_;  // kernels/optimizer_step.h's GradientNorm
   int64_t steps_ = 0;
+  double learning_rate_ = 0;  // of the present step
 };
 
 // average += (1 - decay(step)) * (weight - average), decay(step) = min(decay, (1 + step) / (10 + step)): short runs are
@@ -47,7 +57,9 @@ class Optimizer {
 class Ema {
  public:
   Ema(Module& module, double decay);
-  void update(int64_t step);
+  double decay(int64_t step) const;
+  // numbers: of Optimizer::begin_step() with the share 1 - decay(step), on the device, or undefined.
+  void update(int64_t step, const Tensor& numbers = {});
   std::vector<NamedTensor> state(const std::string& prefix) const;
   void restore(const SafetensorsReader& file, const std::string& prefix);
   // Puts the averages into the module while the scope lives; the weights come back afterwards.

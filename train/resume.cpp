@@ -9,12 +9,13 @@
 namespace ghost {
 namespace {
 
-constexpr std::array<std::string_view, 10> kChangeable{"data.train",
+constexpr std::array<std::string_view, 11> kChangeable{"data.train",
                                                        "data.val",
                                                        "data.workers",
                                                        "data.cache",
                                                        "data.cache_limit_mb",
                                                        "train.threads",
+                                                       "train.cuda_graph",
                                                        "device",
                                                        "checkpoint.every_epochs",
                                                        "checkpoint.every_minutes",

@@ -32,17 +32,20 @@ Tensor backward_batch(const Task& task, int64_t step, double share, const std::f
 }
 
 void LossSum::add(const Tensor& loss) {
-  if (loss.device().is_cpu())
+  if (loss.device().is_cpu()) {
     on_host_ += loss.item();
-  else if (on_device_.defined())
-    on_device_.add_in_place(loss);
-  else
-    on_device_ = loss;
+    return;
+  }
+  if (!on_device_.defined()) on_device_ = Tensor::zeros(loss.shape(), loss.options());
+  on_device_.add_in_place(loss);
 }
 
 double LossSum::take() {
   double sum = std::exchange(on_host_, 0);
-  if (on_device_.defined()) sum += std::exchange(on_device_, Tensor()).item();
+  if (on_device_.defined()) {
+    sum += on_device_.item();
+    on_device_.fill(0);
+  }
   GHOST_CHECK_AS(kNonFinite, std::isfinite(sum), "the loss is ", sum);
   return sum;
 }

@@ -42,13 +42,18 @@ class Task {
 
   virtual int64_t batch_size(int64_t epoch) const = 0;
   virtual int64_t batches(int64_t epoch) const = 0;
+  virtual bool frozen(int64_t /*epoch*/) const { return false; }  // whether only a part of the network learns
   // Prepares batches and module for an epoch, from any sample on.
   virtual void start_epoch(int64_t epoch, int64_t first_sample) = 0;
 
-  // Takes the next batch, runs forward and backward with the loss times `share`; gradients add up. `micro_step` counts
-  // batches since the start. On the CPU a loss that is not finite throws kNonFinite, with the layer where the first
-  // such value arose and the files of the batch.
-  virtual void add_batch(int64_t micro_step, double share) = 0;
+  // Takes the next batch: all that its step reads, dense, on the host; valid until the next call. `micro_step` counts
+  // batches since the start.
+  virtual std::vector<Tensor> next_batch(int64_t micro_step) = 0;
+  // Forward and backward of a batch, whose `parts` next_batch() gave and which now lie on the device, with the loss
+  // times `share`; gradients add up. What it starts there depends on nothing but the shapes of the parts, so that a
+  // CUDA graph of it serves other batches. On the CPU a loss that is not finite throws kNonFinite, with the layer where
+  // the first such value arose, the files of the batch and the number of the optimizer's `step`.
+  virtual void add_batch(const std::vector<Tensor>& parts, int64_t step, double share) = 0;
   // Sums of training_columns() over the batches since the last call; waits for the device. Throws kNonFinite where the
   // loss of one of them is not finite.
   virtual std::vector<double> take_sums() = 0;
@@ -86,7 +91,7 @@ class LossSum {
 
  private:
   double on_host_ = 0;
-  Tensor on_device_;  // undefined: 0
+  Tensor on_device_;  // undefined before the first loss
 };
 
 // The files of a batch, a line each.

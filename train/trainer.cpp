@@ -38,6 +38,8 @@ Trainer::Trainer(Run& run, const RunFolder& folder, Log& log)
       folder_(folder),
       log_(log),
       metrics_(folder.metrics_file(), metric_columns(*run.task)),
+      upload_(run.device),
+      graphs_(run.device, run.config.train.cuda_graph != "false"),
       saved_at_(now()) {
   state_.sums.resize(task_.training_columns().size());
 }
@@ -85,16 +87,16 @@ double Trainer::learning_rate() const {
   return learning_rate_at(config.schedule, range, config.train.epochs, static_cast<double>(state_.epoch) + progress);
 }
 
-void Trainer::apply_gradients() {
+void Trainer::apply_gradients(const Tensor& numbers) {
   Optimizer& optimizer = *run_.optimizer;
   try {
-    optimizer.step(learning_rate(), run_.config.train.max_grad_norm);
+    optimizer.update(run_.config.train.max_grad_norm, numbers);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNonFinite) throw;
-    GHOST_FAIL(kNonFinite, error.message(), " at step ", optimizer.steps() + 1, ". ",
+    GHOST_FAIL(kNonFinite, error.message(), " at step ", optimizer.steps(), ". ",
                divergence_advice(task_.batch_files()));
   }
-  if (run_.ema) run_.ema->update(optimizer.steps());
+  if (run_.ema) run_.ema->update(optimizer.steps(), numbers);
 }
 
 // Waits for the device. Steps whose gradients were not finite have changed no weight; they end the run here.
@@ -113,20 +115,49 @@ void Trainer::read_sums() {
   mean_loss_ = state_.sums[0] / static_cast<double>(state_.step_in_epoch);
 }
 
-void Trainer::train_step() {
+// The next batch on its way to the device; `number`: of the step's batches. With the last one goes what changes with
+// the step, as its last part.
+std::vector<Tensor> Trainer::take_batch(int64_t number) {
   const int64_t accumulate = run_.config.train.accumulate;
-  const double share = 1.0 / static_cast<double>(accumulate);
-  for (int64_t i = 0; i < accumulate; ++i) {
-    task_.add_batch(state_.step * accumulate + i, share);
-    state_.corrupt_samples += task_.skipped_pictures();
-    if (state_.epoch == 0 && state_.step < kDrawnBatches && i == 0)
-      write_image(folder_.plot_file(fmt::format("train_batch_{}.jpg", state_.step)), task_.draw_batch());
+  std::vector<Tensor> parts = task_.next_batch(state_.step * accumulate + number);
+  state_.corrupt_samples += task_.skipped_pictures();
+  if (state_.epoch == 0 && state_.step < kDrawnBatches && number == 0)
+    write_image(folder_.plot_file(fmt::format("train_batch_{}.jpg", state_.step)), task_.draw_batch());
+  if (number + 1 == accumulate) {
+    Optimizer& optimizer = *run_.optimizer;
+    const double share = run_.ema ? 1 - run_.ema->decay(optimizer.steps() + 1) : 0;
+    parts.push_back(optimizer.begin_step(learning_rate(), share));
   }
-  apply_gradients();
+  return upload_.send(parts, number);
+}
+
+void Trainer::train_step() {
+  const auto accumulate = static_cast<size_t>(run_.config.train.accumulate);
+  const bool on_cpu = run_.device.is_cpu();
+  std::vector<std::vector<Tensor>> batches;
+  Tensor numbers;
+  const auto learn = [&](size_t i) {
+    task_.add_batch(batches[i], state_.step + 1, 1.0 / static_cast<double>(accumulate));
+    if (i + 1 == accumulate) apply_gradients(numbers);
+  };
+  std::string kind = task_.frozen(state_.epoch) ? "frozen" : "";
+  for (size_t i = 0; i < accumulate; ++i) {
+    std::vector<Tensor>& parts = batches.emplace_back(take_batch(static_cast<int64_t>(i)));
+    for (const Tensor& part : parts) kind += str(' ', part.shape());
+    if (i + 1 == accumulate) {
+      numbers = parts.back();
+      parts.pop_back();
+    }
+    if (on_cpu) learn(i);  // before the next batch takes its memory
+  }
+  if (!on_cpu)
+    graphs_.run(kind, [&] {
+      for (size_t i = 0; i < accumulate; ++i) learn(i);
+    });
   ++state_.step;
   ++state_.step_in_epoch;
   const bool epoch_ends = state_.step_in_epoch == run_.steps(state_.epoch);
-  if (run_.device.is_cpu() || state_.step % kStepsBetweenReads == 0 || epoch_ends) read_sums();
+  if (on_cpu || state_.step % kStepsBetweenReads == 0 || epoch_ends) read_sums();
 }
 
 bool Trainer::train_epoch() {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/upload.h"
+#include "core/work_graphs.h"
 #include "train/checkpoint.h"
 #include "train/log.h"
 #include "train/metrics_csv.h"
@@ -49,7 +51,8 @@ class Trainer {
  private:
   bool train_epoch();  // false: a signal came
   void train_step();
-  void apply_gradients();
+  std::vector<Tensor> take_batch(int64_t number);
+  void apply_gradients(const Tensor& numbers);
   void read_sums();
   bool time_to_save() const;
   void finish_epoch();
@@ -68,6 +71,8 @@ class Trainer {
   Log& log_;
   MetricsCsv metrics_;
   TrainingState state_;
+  BatchUpload upload_;
+  WorkGraphs graphs_;
   int64_t read_at_ = 0;   // the step after which sums were read last
   double mean_loss_ = 0;  // of the epoch's steps that were read
   double saved_at_ = 0;   // seconds on the steady clock

@@ -102,7 +102,8 @@ Variable GhostNet::forward(const Variable& images, const DropoutDraw& draw) {
   const Feature map = last_conv_->forward(backbone_.features(images).back());
   Feature pooled = conv_head_->forward(global_average_pool(map));
   if (training() && options().dropout > 0)
-    pooled = dropout(materialize(pooled), {.p = options().dropout, .seed = draw.seed, .stream = draw.stream});
+    pooled = dropout(materialize(pooled),
+                     {.p = options().dropout, .seed = draw.seed, .stream = draw.stream, .stream_at = draw.stream_at});
   return classifier_->forward(pooled);
 }
 

@@ -221,7 +221,8 @@ Variable MobileNet::forward(const Variable& images, const DropoutDraw& draw) {
   x = global_average_pool(x);
   if (hidden_) x = hidden_->forward(x);
   if (training() && options().dropout > 0)
-    x = dropout(materialize(x), {.p = options().dropout, .seed = draw.seed, .stream = draw.stream});
+    x = dropout(materialize(x),
+                {.p = options().dropout, .seed = draw.seed, .stream = draw.stream, .stream_at = draw.stream_at});
   return classifier_->forward(x);
 }
 

@@ -37,6 +37,7 @@ struct ModelOptions {
 // Which random numbers a forward pass draws: a new stream each step.
 struct DropoutDraw {
   uint64_t seed = 0, stream = 0;
+  Tensor stream_at{};  // kernels/dropout.h
 };
 
 // Refuses images that are not {n, h, w, in_channels} in the type and on the device of the model's parameters.

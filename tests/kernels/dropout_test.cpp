@@ -9,7 +9,7 @@ namespace {
 using test::OpCase;
 using test::random_tensor;
 
-constexpr DropoutOptions kOptions{.p = 0.3, .seed = 7, .stream = 99};
+const DropoutOptions kOptions{.p = 0.3, .seed = 7, .stream = 99};
 
 std::vector<double> plain_dropout(const std::vector<Tensor>& x) {
   std::vector<double> y = x[0].to_vector();

@@ -36,6 +36,18 @@ TEST(DropoutSimt, ProbabilityBetweenTwoDraws) {
   EXPECT_EQ(dropped.item(), 0);
 }
 
+TEST(DropoutSimt, TheStreamMayStandInMemory) {
+  const Tensor x = Tensor::full({100}, 1), expected({100}), got({100}), on_cpu({100});
+  const uint64_t stream = 0xfedcba9876543210;
+  simt::dropout_apply(x, {.p = 0.5, .seed = 9, .stream = stream}, expected);
+  const DropoutOptions options{
+      .p = 0.5, .seed = 9, .stream = 1, .stream_at = Tensor::from<int64_t>({static_cast<int64_t>(stream)}, {1})};
+  simt::dropout_apply(x, options, got);
+  cpu::dropout_apply(x, options, on_cpu);
+  EXPECT_EQ(got.to_vector(), expected.to_vector());
+  EXPECT_EQ(on_cpu.to_vector(), expected.to_vector());
+}
+
 TEST(DropoutSimt, NothingForNoElements) { simt::dropout_apply(Tensor({0}), {}, Tensor({0})); }
 
 }  // namespace

@@ -105,6 +105,30 @@ TEST(OptimizerSimt, Ema) {
   });
 }
 
+// A CUDA graph of a step finds them there: what went with the launch is of another step.
+TEST(OptimizerSimt, TheStepsNumbersMayStandInMemory) {
+  const auto numbers = [](const StepNumbers& n) {
+    return Tensor::from<double>({n.learning_rate, n.step_size, n.inverse_root, n.average_share}, {kStepNumbers});
+  };
+  const Tensor sgd = numbers({.learning_rate = 0.1});
+  for (const bool with_buffer : {false, true})
+    check_step("sgd", with_buffer, false, [&](const auto& slots, bool on_cpu, int) {
+      const double momentum = with_buffer ? 0.9 : 0;
+      on_cpu ? cpu::sgd_step(slots, {.learning_rate = 0.1, .momentum = momentum})
+             : simt::sgd_step(slots, {.learning_rate = 7, .momentum = momentum, .numbers = sgd});
+    });
+  for (const bool decoupled : {false, true})
+    check_step("adam", true, true, [&](const auto& slots, bool on_cpu, int turn) {
+      const AdamOptions options{.learning_rate = 0.01, .decoupled = decoupled, .step = turn};
+      const AdamOptions other{
+          .learning_rate = 7, .decoupled = decoupled, .step = 99, .numbers = numbers(numbers_of(options))};
+      on_cpu ? cpu::adam_step(slots, options) : simt::adam_step(slots, other);
+    });
+  const Tensor value = Tensor::full({9}, 2), average = Tensor::full({9}, 1);
+  simt::ema_step({value}, {average}, 0.5, numbers({.average_share = 0.25}));
+  EXPECT_EQ(average.to_vector(), std::vector<double>(9, 1.25));
+}
+
 Tensor no_norms() { return Tensor::zeros({3}, {DType::kFloat64, Device::cpu()}); }
 
 TEST(OptimizerSimt, NormIsInDoubleAndAddedUp) {

@@ -51,16 +51,30 @@ cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, 
     if (const std::string fault = device_memory().fault(end, bytes); !fault.empty())
       return r.mistake(cudaErrorInvalidValue, (end == from ? "a copy from " : "a copy to ") + fault);
   }
-  count_copy(r, source, target, bytes);
-  if (!r.settings.execute) {
+  const bool captured = r.find(stream).capture != nullptr;
+  for (const void* const end : {from, static_cast<const void*>(to)}) r.keep_block(end);
+  if (!captured) count_copy(r, source, target, bytes);
+  const void* const host = source == Side::kHost ? from : to;
+  Runtime::Pinned* const pinned = source == target ? nullptr : r.find_pinned(host, bytes);
+  if (source != target && pinned == nullptr) {
+    ++r.counts.pageable_copies;
+    if (const cudaError_t status =
+            r.forbid_in_capture(cudaErrorStreamCaptureUnsupported, "a copy of memory that is not pinned"))
+      return status;
+  }
+  if (!r.settings.execute && !captured) {
     if (target == Side::kHost) std::memset(to, 0, bytes);
     return r.lost;
   }
-  if (source == Side::kDevice)
+  if (source == Side::kDevice || pinned) {
+    const std::shared_ptr<int64_t> pending = pinned && !captured ? pinned->pending : nullptr;
+    if (pending) ++*pending;
     return r.enqueue(stream, [=] {
       std::memmove(to, from, bytes);
+      if (pending) --*pending;
       return true;
     });
+  }
   // Host memory that is not pinned has been read when the call returns.
   const char* const begin = static_cast<const char*>(from);
   return r.enqueue(stream, [to, staged = std::vector<char>(begin, begin + bytes)] {
@@ -89,6 +103,9 @@ const char* cudaGetErrorName(cudaError_t status) {
     case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
     case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
     case cudaErrorLaunchTimeout: return "cudaErrorLaunchTimeout";
+    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureImplicit: return "cudaErrorStreamCaptureImplicit";
     default: return "another cudaError";
   }
 }
@@ -127,6 +144,8 @@ cudaError_t cudaSetDevice(int device) {
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   GHOST_STANDIN_ENTER;
   if (r.lost != cudaSuccess) return r.fail(r.lost);
+  if (r.captured && !r.captured->capture->relaxed)
+    return r.forbid_in_capture(cudaErrorStreamCaptureUnsupported, "cudaMalloc");
   ++r.counts.allocations;
   *pointer = device_memory().allocate(bytes, r.device, r.settings.memory, r.settings.execute);
   return *pointer ? cudaSuccess : r.fail(cudaErrorMemoryAllocation);
@@ -136,9 +155,33 @@ cudaError_t cudaFree(void* pointer) {
   GHOST_STANDIN_ENTER;
   if (pointer == nullptr) return cudaSuccess;
   if (const cudaError_t status = r.wait_for_all(); status != cudaSuccess) return status;  // as the real one does
+  for (const cudaGraphExec_t launchable : r.launchables)
+    if (launchable->graph->blocks.contains(pointer))
+      return r.mistake(cudaErrorInvalidValue, "cudaFree of memory that a graph uses");
   if (const std::string fault = device_memory().free(pointer); !fault.empty())
     return r.mistake(cudaErrorInvalidValue, fault);
   ++r.counts.frees;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
+  GHOST_STANDIN_ENTER;
+  if (r.lost != cudaSuccess) return r.fail(r.lost);
+  char* const block = new char[bytes];
+  std::memset(block, 0xff, bytes);
+  r.pinned[block] = {bytes};
+  *pointer = block;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFreeHost(void* pointer) {
+  GHOST_STANDIN_ENTER;
+  const auto found = r.pinned.find(static_cast<const char*>(pointer));
+  if (found == r.pinned.end()) return r.mistake(cudaErrorInvalidValue, "cudaFreeHost of what is no pinned block");
+  if (*found->second.pending > 0)
+    return r.mistake(cudaErrorInvalidValue, "cudaFreeHost of memory that a copy is still to use");
+  delete[] found->first;
+  r.pinned.erase(found);
   return cudaSuccess;
 }
 
@@ -156,6 +199,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
 
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   GHOST_STANDIN_ENTER;
+  if (const cudaError_t forbidden = r.forbid_in_capture(cudaErrorStreamCaptureImplicit, "cudaMemcpy")) return forbidden;
   const cudaError_t status = copy(to, from, bytes, kind, nullptr);
   return status == cudaSuccess ? r.wait_for(r.find(nullptr)) : status;
 }
@@ -199,6 +243,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   GHOST_STANDIN_ENTER;
+  if (r.find(stream).capture)
+    return r.forbid_in_capture(cudaErrorStreamCaptureUnsupported, "an event of a captured stream: not stood in for");
   return r.enqueue(stream, [state = event->state, number = ++event->state->recorded] {
     state->done = std::max(state->done, number);
     return true;
@@ -207,12 +253,18 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   GHOST_STANDIN_ENTER;
+  if (r.find(stream).capture)
+    return r.forbid_in_capture(cudaErrorStreamCaptureUnsupported, "an event of a captured stream: not stood in for");
+  if (r.settings.deaf && r.settings.deaf(stream)) return cudaSuccess;
   return r.enqueue(stream, [state = event->state, number = event->state->recorded] { return state->done >= number; });
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   GHOST_STANDIN_ENTER;
-  ++r.counts.waits;
+  if (const cudaError_t status = r.forbid_in_capture(cudaErrorStreamCaptureUnsupported, "a wait for an event"))
+    return status;
+  if (r.settings.deaf && r.settings.deaf(nullptr)) return cudaSuccess;
+  if (event->state->done < event->state->recorded) ++r.counts.event_waits;
   return r.replay([state = event->state, number = event->state->recorded] { return state->done >= number; });
 }
 

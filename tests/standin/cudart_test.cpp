@@ -60,12 +60,12 @@ bool overtakes(uint64_t seed, bool with_event) {
   cudaEvent_t event = nullptr;
   cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
   int turn = 0, of_first = 0, of_second = 0;
-  launch(nullptr, first, [&] { of_first = ++turn; });
+  launch(nullptr, first, {}, [&] { of_first = ++turn; });
   if (with_event) {
     cudaEventRecord(event, first);
     cudaStreamWaitEvent(second, event);
   }
-  launch(nullptr, second, [&] { of_second = ++turn; });
+  launch(nullptr, second, {}, [&] { of_second = ++turn; });
   EXPECT_EQ(cudaStreamSynchronize(second), cudaSuccess);
   EXPECT_EQ(cudaStreamSynchronize(first), cudaSuccess);
   cudaEventDestroy(event);
@@ -107,7 +107,7 @@ TEST(StandinDevice, AKernelsAccessOutsideOfItsBlockIsReported) {
   set({.watch = true});
   float* const block = static_cast<float*>(device_block(8 * sizeof(float)));
   const Counts before = counts();
-  launch(nullptr, nullptr, [=] {
+  launch(nullptr, nullptr, {}, [=] {
     for (int i = 0; i < 9; ++i) note_access(block + i, sizeof(float), true);
     for (int i = 0; i < 8; ++i) note_access(block + i, sizeof(float), false);
   });
@@ -129,7 +129,7 @@ TEST(StandinDeathTest, TheHostMayNotTouchDeviceMemory) {
 
 TEST(StandinDeathTest, AKernelsMistakeFailsEveryLaterCall) {
   const auto fail = [] {
-    launch(nullptr, nullptr, [] { throw std::runtime_error("kernel of this test: a mistake"); });
+    launch(nullptr, nullptr, {}, [] { throw std::runtime_error("kernel of this test: a mistake"); });
     const bool late = cudaStreamSynchronize(nullptr) == cudaErrorLaunchFailure;
     void* block = nullptr;
     const bool lost = cudaMalloc(&block, 4) == cudaErrorLaunchFailure;

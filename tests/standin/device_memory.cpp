@@ -91,6 +91,14 @@ std::string DeviceMemory::fault(const void* pointer, size_t bytes) const {
   return out.str() + (block->live ? ": past its end" : " that was freed");
 }
 
+const void* DeviceMemory::live_block(const void* pointer) const {
+  const auto after = blocks_.upper_bound(reinterpret_cast<uintptr_t>(pointer));
+  if (!holds(pointer) || after == blocks_.begin()) return nullptr;
+  const auto& [begin, block] = *std::prev(after);
+  const bool inside = block.live && reinterpret_cast<uintptr_t>(pointer) < begin + block.bytes;
+  return inside ? reinterpret_cast<const void*>(begin) : nullptr;
+}
+
 int64_t DeviceMemory::bytes(int device) const {
   int64_t sum = 0;
   for (const auto& [address, block] : blocks_)

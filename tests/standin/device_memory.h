@@ -31,6 +31,8 @@ class DeviceMemory {
   std::string fault(const void* pointer, size_t bytes) const;
   // A page fault at an address of the device: makes the block accessible if it may be touched now.
   bool unlock(const void* pointer);
+  // The beginning of the live block that the address lies in; null where there is none.
+  const void* live_block(const void* pointer) const;
   int64_t blocks() const { return live_; }
   int64_t bytes(int device) const;
 

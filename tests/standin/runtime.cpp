@@ -16,7 +16,11 @@ Runtime& runtime() {
 Counts Counts::operator-(const Counts& b) const {
   return {.kernels = kernels - b.kernels,
           .library_calls = library_calls - b.library_calls,
+          .graph_launches = graph_launches - b.graph_launches,
+          .graph_nodes = graph_nodes - b.graph_nodes,
           .waits = waits - b.waits,
+          .event_waits = event_waits - b.event_waits,
+          .pageable_copies = pageable_copies - b.pageable_copies,
           .uploads = uploads - b.uploads,
           .downloads = downloads - b.downloads,
           .device_copies = device_copies - b.device_copies,
@@ -47,7 +51,11 @@ cudaError_t Runtime::mistake(cudaError_t status, const std::string& what) {
 
 cudaError_t Runtime::enqueue(cudaStream_t stream, std::function<bool()> item) {
   if (lost != cudaSuccess) return fail(lost);
-  if (!settings.execute) {  // only events come here
+  if (CUstream_st& target = find(stream); target.capture != nullptr) {
+    target.capture->nodes.push_back(std::move(item));
+    return cudaSuccess;
+  }
+  if (!settings.execute) {  // only events and graphs come here
     item();
     return cudaSuccess;
   }
@@ -88,11 +96,14 @@ cudaError_t Runtime::replay(const std::function<bool()>& done) {
 }
 
 cudaError_t Runtime::wait_for(CUstream_st& stream) {
+  if (stream.capture) return forbid_in_capture(cudaErrorStreamCaptureUnsupported, "a wait for the captured stream");
   ++counts.waits;
   return replay([&] { return stream.queue.empty(); });
 }
 
 cudaError_t Runtime::wait_for_all() {
+  if (const cudaError_t status = forbid_in_capture(cudaErrorStreamCaptureUnsupported, "a wait for all streams"))
+    return status;
   ++counts.waits;
   return replay([&] {
     return std::ranges::all_of(streams, [](CUstream_st* stream) { return stream->queue.empty(); }) &&
@@ -151,6 +162,7 @@ bool check_range(const void* pointer, size_t bytes, const std::string& what) {
   const std::string fault =
       device_memory().holds(pointer) ? device_memory().fault(pointer, bytes) : "the address is not the device's";
   if (!fault.empty()) runtime().mistakes.push_back(what + ": " + fault);
+  runtime().keep_block(pointer);
   return fault.empty();
 }
 
@@ -158,7 +170,7 @@ namespace {
 
 cudaError_t enqueue_work(cudaStream_t stream, Work work) {
   Runtime& r = runtime();
-  if (!r.settings.execute) return r.lost;
+  if (!r.settings.execute && r.find(stream).capture == nullptr) return r.lost;
   return r.enqueue(stream, [work = std::move(work)] {
     work();
     return true;
@@ -167,18 +179,24 @@ cudaError_t enqueue_work(cudaStream_t stream, Work work) {
 
 }  // namespace
 
-cudaError_t launch(const void* kernel, cudaStream_t stream, Work work) {
+cudaError_t launch(const void* kernel, cudaStream_t stream, const Arguments& arguments, Work work) {
   const std::lock_guard lock(runtime().mutex);
-  ++runtime().counts.kernels;
-  ++runtime().kernel_launches[kernel];
+  if (runtime().find(stream).capture != nullptr) {
+    runtime().keep_arguments(arguments);
+  } else {
+    ++runtime().counts.kernels;
+    ++runtime().kernel_launches[kernel];
+  }
   return enqueue_work(stream, [work = std::move(work)] { runtime().run_kernel(work); });
 }
 
 cudaError_t call_library(cudaStream_t stream, int64_t read_bytes, int64_t written_bytes, Work work) {
   const std::lock_guard lock(runtime().mutex);
-  ++runtime().counts.library_calls;
-  runtime().counts.read_bytes += read_bytes;
-  runtime().counts.written_bytes += written_bytes;
+  if (runtime().find(stream).capture == nullptr) {
+    ++runtime().counts.library_calls;
+    runtime().counts.read_bytes += read_bytes;
+    runtime().counts.written_bytes += written_bytes;
+  }
   return enqueue_work(stream, std::move(work));
 }
 

@@ -25,7 +25,8 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   static_assert((size_t{0} + ... + sizeof(Params)) <= 4096, "a kernel takes at most 4096 bytes of parameters");
   using Call = std::tuple<void (*)(Params...), std::tuple<Params...>>;
   const Call call{kernel, {static_cast<Params>(args)...}};
-  return ghost::standin::launch(reinterpret_cast<const void*>(kernel), config->stream, [call, c = *config] {
+  const ghost::standin::Arguments arguments{&std::get<1>(call), sizeof(std::get<1>(call))};
+  return ghost::standin::launch(reinterpret_cast<const void*>(kernel), config->stream, arguments, [call, c = *config] {
     ghost::simt::detail::run_grid({reinterpret_cast<const void*>(std::get<0>(call)), c.gridDim, c.blockDim,
                                    c.dynamicSmemBytes,
                                    [](const void* arguments) {
