@@ -137,10 +137,13 @@ void print_layers_json(const Subject& subject) {
 }
 
 int show_plan(const Options& options, const Subject& subject) {
-  const GpuPlanOptions how{.config = subject.config,
-                           .training = options.mode == "train",
-                           .batch_size = options.batch ? options.batch : subject.config.train.batch_size,
-                           .gpu = load_gpu(options.device, subject.config.train.precision)};
+  const bool training = options.mode == "train";
+  Config config = subject.config;
+  if (!training) config.train.precision = "fp32";  // as an evaluation is
+  const GpuPlanOptions how{.config = config,
+                           .training = training,
+                           .batch_size = options.batch ? options.batch : config.train.batch_size,
+                           .gpu = load_gpu(options.device, config.train.precision)};
   const GpuPlan plan = subject.classifier ? plan_gpu(*subject.classifier, subject.card, how)
                                           : plan_gpu(*subject.detector, subject.card, how);
   if (options.json) {

@@ -9,8 +9,8 @@
 
 namespace ghost {
 
-// bfloat16 and float16 are storage types (files, CUDA); the CPU's own arithmetic runs in float32, or in float64 for the
-// gradient checks.
+// bfloat16 and float16 are storage types: what is stored in one is widened to float32, computed, and rounded when it is
+// stored again. float64 is for gradient checks on the CPU.
 enum class DType : uint8_t { kFloat32, kFloat64, kBFloat16, kFloat16, kInt32, kInt64, kUInt8 };
 
 constexpr int64_t size_of(DType dtype) {
@@ -39,10 +39,22 @@ constexpr std::string_view name_of(DType dtype) {
   return "?";
 }
 
+constexpr bool is_half(DType dtype) { return dtype == DType::kBFloat16 || dtype == DType::kFloat16; }
+
+// The type of what goes with a map of that type and is small: sums, statistics, per-channel numbers, parameters.
+constexpr DType sum_type(DType dtype) { return is_half(dtype) ? DType::kFloat32 : dtype; }
+
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
+
+struct BFloat16;  // core/half.h
+struct Float16;
 
 template <class T>
 constexpr DType dtype_of = DType::kFloat32;
+template <>
+inline constexpr DType dtype_of<BFloat16> = DType::kBFloat16;
+template <>
+inline constexpr DType dtype_of<Float16> = DType::kFloat16;
 template <>
 inline constexpr DType dtype_of<double> = DType::kFloat64;
 template <>
@@ -63,6 +75,14 @@ decltype(auto) visit_float(DType dtype, const Visit& visit) {
   if (dtype == DType::kFloat32) return visit(TypeTag<float>{});
   GHOST_CHECK(dtype == DType::kFloat64, "this operation computes in float32 or float64, got ", dtype);
   return visit(TypeTag<double>{});
+}
+
+// Calls visit(TypeTag<BFloat16>{}) or visit(TypeTag<Float16>{}).
+template <class Visit>
+decltype(auto) visit_half(DType dtype, const Visit& visit) {
+  if (dtype == DType::kBFloat16) return visit(TypeTag<BFloat16>{});
+  GHOST_CHECK(dtype == DType::kFloat16, "a tensor in bfloat16 or float16 is needed, got ", dtype);
+  return visit(TypeTag<Float16>{});
 }
 
 }  // namespace ghost

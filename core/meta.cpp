@@ -50,12 +50,17 @@ void tensor_copy(const Tensor& source, const Tensor& target) {
   if (!source.empty()) kernel("tensor_copy_kernel", {source, target});
 }
 
+void tensor_convert(const Tensor& source, const Tensor& target) {
+  if (!target.empty()) kernel("tensor_convert_kernel", {source, target});
+}
+
 void tensor_fill(const Tensor& target, double) {
   if (!target.empty()) kernel("tensor_fill_kernel", {target});
 }
 
 void tensor_add(const Tensor& addend, const Tensor& target) {
-  if (!target.empty()) kernel("tensor_add_kernel", {addend, target, target});
+  const char* const name = is_half(target.dtype()) ? "tensor_add_half_kernel" : "tensor_add_kernel";
+  if (!target.empty()) kernel(name, {addend, target, target});
 }
 
 }  // namespace meta

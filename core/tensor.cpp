@@ -139,6 +139,11 @@ Tensor Tensor::to(const Device& device) const {
 
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
+  if ((is_half(dtype) && dtype_ == DType::kFloat32) || (is_half(dtype_) && dtype == DType::kFloat32)) {
+    Tensor result(shape_, {dtype, device_});
+    if (!empty()) GHOST_DISPATCH(device_, tensor_convert(*this, result));
+    return result;
+  }
   const Tensor source = to(Device::cpu());
   Tensor result(shape_, {dtype, Device::cpu()});
   for (int64_t i = 0, row = channels(); i < numel(); ++i) {

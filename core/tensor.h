@@ -42,6 +42,7 @@ class Tensor {
   DType dtype() const { return dtype_; }
   Device device() const { return device_; }
   TensorOptions options() const { return {dtype_, device_}; }
+  TensorOptions sum_options() const { return {sum_type(dtype_), device_}; }
 
   // Feature maps {n, h, w, c}, and {n, c} matrices.
   int64_t channels() const { return shape_[-1]; }
@@ -64,8 +65,8 @@ class Tensor {
   void* raw_data() const;
   const std::shared_ptr<void>& storage() const { return storage_; }
 
-  // Copies: to a device (same device: a view), to a dtype (float32 <-> float64, halves <-> float32 on the CPU), a dense
-  // copy.
+  // Copies: to a device (same device: a view), to a dtype (the same: a view; halves <-> float32 on any device, the rest
+  // by way of the CPU), a dense copy.
   Tensor to(const Device& device) const;
   Tensor to(DType dtype) const;
   Tensor clone() const;

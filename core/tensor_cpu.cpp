@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/half.h"
 #include "core/parallel.h"
 #include "core/tensor_ops.h"
 
@@ -30,6 +31,13 @@ void fill(const Tensor& target, T value) {
            [=, to = target.data<T>()](int64_t at, int64_t, int64_t count) { std::fill_n(to + at, count, value); });
 }
 
+template <class From, class To>
+void convert(const Tensor& source, const Tensor& target, const From* from, To* to) {
+  for_runs(source, target, [=](int64_t a, int64_t b, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) to[b + i] = narrow<To>(widen(from[a + i]));
+  });
+}
+
 }  // namespace
 
 void cpu::tensor_copy(const Tensor& source, const Tensor& target) {
@@ -48,11 +56,29 @@ void cpu::tensor_fill(const Tensor& target, double value) {
     case DType::kInt32: return fill(target, static_cast<int32_t>(value));
     case DType::kInt64: return fill(target, static_cast<int64_t>(value));
     case DType::kUInt8: return fill(target, static_cast<uint8_t>(value));
-    default: GHOST_FAIL(kUsage, "fill: ", target.dtype(), " is a storage type; fill a float32 tensor and convert it");
+    case DType::kBFloat16: return fill(target, narrow<BFloat16>(static_cast<float>(value)));
+    case DType::kFloat16: return fill(target, narrow<Float16>(static_cast<float>(value)));
   }
 }
 
+void cpu::tensor_convert(const Tensor& source, const Tensor& target) {
+  const bool widens = is_half(source.dtype());
+  visit_half(widens ? source.dtype() : target.dtype(), [&]<class S>(TypeTag<S>) {
+    if (widens)
+      convert(source, target, source.data<S>(), target.data<float>());
+    else
+      convert(source, target, source.data<float>(), target.data<S>());
+  });
+}
+
 void cpu::tensor_add(const Tensor& addend, const Tensor& target) {
+  if (is_half(target.dtype())) {
+    return visit_half(target.dtype(), [&]<class S>(TypeTag<S>) {
+      for_runs(addend, target, [from = addend.data<S>(), to = target.data<S>()](int64_t a, int64_t b, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) to[b + i] = narrow<S>(widen(to[b + i]) + widen(from[a + i]));
+      });
+    });
+  }
   visit_float(target.dtype(), [&]<class T>(TypeTag<T>) {
     for_runs(addend, target, [from = addend.data<T>(), to = target.data<T>()](int64_t a, int64_t b, int64_t count) {
       for (int64_t i = 0; i < count; ++i) to[b + i] += from[a + i];

@@ -1,3 +1,4 @@
+#include "core/half.h"
 #include "core/launch.h"
 #include "core/tensor_ops.h"
 
@@ -36,6 +37,23 @@ __global__ void tensor_add_kernel(const T* addend, int64_t addend_pitch, T* targ
                 [=](int64_t row, int64_t i) { target[row * target_pitch + i] += addend[row * addend_pitch + i]; });
 }
 
+template <class S>
+__global__ void tensor_add_half_kernel(const S* addend, int64_t addend_pitch, S* target, int64_t target_pitch,
+                                       Rows size) {
+  for_each_item(size, [=](int64_t row, int64_t i) {
+    S& sum = target[row * target_pitch + i];
+    sum = narrow<S>(widen(sum) + widen(addend[row * addend_pitch + i]));
+  });
+}
+
+template <class From, class To>
+__global__ void tensor_convert_kernel(const From* source, int64_t source_pitch, To* target, int64_t target_pitch,
+                                      Rows size) {
+  for_each_item(size, [=](int64_t row, int64_t i) {
+    target[row * target_pitch + i] = narrow<To>(widen(source[row * source_pitch + i]));
+  });
+}
+
 Rows rows_of(const Tensor& tensor, bool dense) {
   return dense ? Rows{1, tensor.numel()} : Rows{tensor.pixels(), tensor.channels()};
 }
@@ -72,6 +90,14 @@ bool copy_as(const Tensor& source, const Tensor& target) {
   return true;
 }
 
+template <class From, class To>
+void convert(const Tensor& source, const Tensor& target) {
+  const Rows size = rows_of(target, source.contiguous() && target.contiguous());
+  const dim3 block = block_for(size);
+  launch(tensor_convert_kernel<From, To>, grid_for_rows(size, block), block, 0, current_stream(target.device()),
+         source.data<From>(), source.pitch(), target.data<To>(), target.pitch(), size);
+}
+
 template <class T>
 void fill_as(const Tensor& target, T value) {
   const Rows size = rows_of(target, target.contiguous());
@@ -97,14 +123,33 @@ void tensor_fill(const Tensor& target, double value) {
     case DType::kInt32: return fill_as(target, static_cast<int32_t>(value));
     case DType::kInt64: return fill_as(target, static_cast<int64_t>(value));
     case DType::kUInt8: return fill_as(target, static_cast<uint8_t>(value));
-    default: GHOST_FAIL(kUsage, "fill: ", target.dtype(), " is a storage type; fill a float32 tensor and convert it");
+    case DType::kBFloat16: return fill_as(target, narrow<BFloat16>(static_cast<float>(value)));
+    case DType::kFloat16: return fill_as(target, narrow<Float16>(static_cast<float>(value)));
   }
+}
+
+void tensor_convert(const Tensor& source, const Tensor& target) {
+  if (target.empty()) return;
+  const bool widens = is_half(source.dtype());
+  visit_half(widens ? source.dtype() : target.dtype(), [&]<class S>(TypeTag<S>) {
+    if (widens) {
+      convert<S, float>(source, target);
+    } else {
+      convert<float, S>(source, target);
+    }
+  });
 }
 
 void tensor_add(const Tensor& addend, const Tensor& target) {
   if (target.empty()) return;
   const Rows size = rows_of(target, addend.contiguous() && target.contiguous());
   const dim3 block = block_for(size);
+  if (is_half(target.dtype())) {
+    return visit_half(target.dtype(), [&]<class S>(TypeTag<S>) {
+      launch(tensor_add_half_kernel<S>, grid_for_rows(size, block), block, 0, current_stream(target.device()),
+             addend.data<S>(), addend.pitch(), target.data<S>(), target.pitch(), size);
+    });
+  }
   visit_float(target.dtype(), [&]<class T>(TypeTag<T>) {
     launch(tensor_add_kernel<T>, grid_for_rows(size, block), block, 0, current_stream(target.device()),
            addend.data<T>(), addend.pitch(), target.data<T>(), target.pitch(), size);

@@ -7,6 +7,8 @@
 namespace ghost {
 
 GHOST_DECLARE_KERNEL(void tensor_copy(const Tensor& source, const Tensor& target))  // same shape, dtype and device
+// Between float32 and a half type, or the other way; same shape and device, rounded where that is needed.
+GHOST_DECLARE_KERNEL(void tensor_convert(const Tensor& source, const Tensor& target))
 GHOST_DECLARE_KERNEL(void tensor_fill(const Tensor& target, double value))
 GHOST_DECLARE_KERNEL(void tensor_add(const Tensor& addend, const Tensor& target))  // target += addend
 

@@ -1,6 +1,7 @@
 #include "core/simd_targets.h"
 #include "kernels/add.h"
 #include "kernels/epilogue_rows.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/add_cpu.cpp"
@@ -78,6 +79,10 @@ HWY_EXPORT(add_range);
 
 void cpu::add_forward(const Tensor& a, const Epilogue& a_epilogue, const Tensor& b, const Epilogue& b_epilogue,
                       const Tensor& y) {
+  if (is_half(y.dtype())) {
+    Widened half;
+    return add_forward(half.read(a), a_epilogue, half.read(b), b_epilogue, half.write(y));
+  }
   const bool gated = a_epilogue.gate.defined() || b_epilogue.gate.defined();
   const bool dense = a.contiguous() && b.contiguous() && y.contiguous() && !gated;
   const int64_t row_pixels = pixels_per_row(y.channels(), dense);

@@ -6,9 +6,9 @@ namespace ghost {
 namespace cuda {
 namespace {
 
-template <int V, class ActA, class ActB>
-__global__ void add_features_kernel(ConstMap a, DeviceEpilogue<ActA> a_epilogue, ConstMap b,
-                                    DeviceEpilogue<ActB> b_epilogue, Map y, MapSize size) {
+template <int V, class S, class ActA, class ActB>
+__global__ void add_features_kernel(ConstMapOf<S> a, DeviceEpilogue<ActA> a_epilogue, ConstMapOf<S> b,
+                                    DeviceEpilogue<ActB> b_epilogue, MapOf<S> y, MapSize size) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
   ChannelEpilogue<V, ActA> of_a(a_epilogue, channel);
@@ -31,15 +31,15 @@ __global__ void add_features_kernel(ConstMap a, DeviceEpilogue<ActA> a_epilogue,
 
 void add_forward(const Tensor& a, const Epilogue& a_epilogue, const Tensor& b, const Epilogue& b_epilogue,
                  const Tensor& y) {
-  require_float32("add", {a, b, y, a_epilogue.scale, a_epilogue.gate, b_epilogue.scale, b_epilogue.gate});
-  if (y.empty()) return;
+  require_float32("add", {a_epilogue.scale, a_epilogue.gate, b_epilogue.scale, b_epilogue.gate});
   const MapSize size = map_size(y, a_epilogue.gate.defined() || b_epilogue.gate.defined());
-  visit_width(fits_vectors({a, b, y}), [&](auto width) {
+  visit_maps("add", {a, b, y}, [&]<class S>(TypeTag<S>, auto width) {
+    if (y.empty()) return;
     visit_device_epilogue(a_epilogue, [&]<class ActA>(const DeviceEpilogue<ActA>& of_a) {
       visit_device_epilogue(b_epilogue, [&]<class ActB>(const DeviceEpilogue<ActB>& of_b) {
         const MapLaunch how = map_launch(size, width);
-        launch(add_features_kernel<width, ActA, ActB>, how.grid, how.block, 0, current_stream(y.device()), const_map(a),
-               of_a, const_map(b), of_b, map_of(y), size);
+        launch(add_features_kernel<width, S, ActA, ActB>, how.grid, how.block, 0, current_stream(y.device()),
+               const_map<S>(a), of_a, const_map<S>(b), of_b, map_of<S>(y), size);
       });
     });
   });

@@ -67,11 +67,11 @@ Feature batch_norm(const Feature& x, const BatchNormState& state, const BatchNor
   const Tensor z = map.value();
   check_batch_norm("batch_norm", z.channels(), state, options);
   const Shape per_channel{z.channels()};
-  const BatchNormSaved saved = run_batch_norm(state, options, activation, z.pixels(), Tensor(per_channel, z.options()),
-                                              Tensor(per_channel, z.options()), [&](const ChannelMoments* moments) {
-                                                if (moments)
-                                                  GHOST_DISPATCH(z.device(), batch_norm_moments(z, *moments));
-                                              });
+  const BatchNormSaved saved =
+      run_batch_norm(state, options, activation, z.pixels(), Tensor(per_channel, z.sum_options()),
+                     Tensor(per_channel, z.sum_options()), [&](const ChannelMoments* moments) {
+                       if (moments) GHOST_DISPATCH(z.device(), batch_norm_moments(z, *moments));
+                     });
   const Variable raw =
       record("batch_norm", {map, state.gamma, state.beta}, z, [z, saved](const Tensor& dy, Gradients& grads) {
         const RawGradient dz = batch_norm_gradient(dy, z, saved, grads, 1);

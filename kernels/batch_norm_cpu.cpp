@@ -7,6 +7,7 @@
 #include "kernels/batch_norm.h"
 #include "kernels/channel_moments.h"
 #include "kernels/channel_strips.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/batch_norm_cpu.cpp"
@@ -184,6 +185,7 @@ HWY_EXPORT(gradient_sums_of_tile_float);
 HWY_EXPORT(gradient_sums_of_tile_double);
 
 void cpu::batch_norm_moments(const Tensor& z, const ChannelMoments& moments) {
+  if (is_half(z.dtype())) return batch_norm_moments(Widened::read(z), moments);
   const int64_t channels = z.channels(), tiles = BatchNormTile::tiles(z.pixels());
   visit_float(z.dtype(), [&]<class T>(TypeTag<T>) {
     MomentTiles<T> parts(tiles, channels);
@@ -223,6 +225,8 @@ void cpu::batch_norm_scale_shift(const ChannelMoments& moments, const ScaleShift
 void cpu::batch_norm_backward(const RawGradient& dz_gradient, const ChannelMoments& moments, const Tensor& gamma,
                               double eps, bool training, const Tensor& dgamma, const Tensor& dbeta) {
   const Tensor& z = dz_gradient.z;
+  if (is_half(z.dtype()))
+    return batch_norm_backward(Widened::read(dz_gradient), moments, gamma, eps, training, dgamma, dbeta);
   const int64_t channels = z.channels(), tiles = BatchNormTile::tiles(z.pixels());
   visit_float(z.dtype(), [&]<class T>(TypeTag<T>) {
     std::vector<T> partials(static_cast<size_t>(tiles * 2 * channels));

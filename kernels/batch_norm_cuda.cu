@@ -8,8 +8,8 @@ namespace {
 
 __device__ unsigned tickets[kColumns];
 
-template <int V>
-__global__ void moments_kernel(ConstMap z, MapSize size, DeviceMoments to) {
+template <int V, class S>
+__global__ void moments_kernel(ConstMapOf<S> z, MapSize size, DeviceMoments to) {
   GHOST_DYNAMIC_SHARED(MomentsOf<V>, shared);
   const int64_t channel = first_channel<V>();
   MomentSums<V> sums;
@@ -48,15 +48,15 @@ struct BackwardOutputs {
 };
 
 // partials {parts, 2, c}: sums of g, and of g * (z - mean).
-template <int V, class Act>
-__global__ void batch_norm_backward_kernel(DeviceRawGradient<Act> gradient, MapSize size, float* partials,
+template <int V, class S, class Act>
+__global__ void batch_norm_backward_kernel(DeviceRawGradient<S, Act> gradient, MapSize size, float* partials,
                                            BackwardOutputs out) {
   GHOST_DYNAMIC_SHARED(Sum<V>, shared);
   const int64_t channel = first_channel<V>();
   const bool active = channel < size.channels;
   Sum<V> sum = zero_sum<V>(), products = zero_sum<V>();
   if (active) {
-    const ChannelGradient<V, Act> of_channels(gradient, channel);
+    const ChannelGradient<V, S, Act> of_channels(gradient, channel);
     const Pack<V> center = load_channels<V>(out.mean, channel, 0);
     for (int64_t pixel = first_pixel(); pixel < size.pixels; pixel += pixel_step()) {
       const Pack<V> z = load<V>(gradient.z.data + pixel * gradient.z.pitch + channel);
@@ -87,20 +87,19 @@ __global__ void batch_norm_backward_kernel(DeviceRawGradient<Act> gradient, MapS
 }  // namespace
 
 void batch_norm_moments(const Tensor& z, const ChannelMoments& moments) {
-  require_float32("batch_norm", {z});
   if (z.empty()) {
     moments.mean.fill(0);
     moments.variance.fill(0);
     if (moments.then) batch_norm_scale_shift(moments, *moments.then);
     return;
   }
-  visit_width(fits_vectors({z}), [&](auto width) {
+  visit_maps("batch_norm", {z}, [&]<class S>(TypeTag<S>, auto width) {
     const MapSize size = map_size(z, false);
     const MapLaunch how = map_launch(size, width, kRowsPerThread);
     require_columns("batch_norm", how.grid);
-    const Tensor partials({how.grid.y, 3, size.channels}, z.options());
-    launch(moments_kernel<width>, how.grid, how.block, sizeof(MomentsOf<width>) * how.block.x * how.block.y,
-           current_stream(z.device()), const_map(z), size, device_moments(partials, moments));
+    const Tensor partials({how.grid.y, 3, size.channels}, z.sum_options());
+    launch(moments_kernel<width, S>, how.grid, how.block, sizeof(MomentsOf<width>) * how.block.x * how.block.y,
+           current_stream(z.device()), const_map<S>(z), size, device_moments(partials, moments));
   });
 }
 
@@ -114,8 +113,9 @@ void batch_norm_scale_shift(const ChannelMoments& moments, const ScaleShift& to)
 
 void batch_norm_backward(const RawGradient& dz_gradient, const ChannelMoments& moments, const Tensor& gamma, double eps,
                          bool training, const Tensor& dgamma, const Tensor& dbeta) {
-  const auto& [dy, z, epilogue, coefficients] = dz_gradient;
-  require_float32("batch_norm", {dy, z, epilogue.scale, coefficients, moments.mean, gamma, dgamma, dbeta});
+  const Epilogue& epilogue = dz_gradient.epilogue;
+  const Tensor &z = dz_gradient.z, &coefficients = dz_gradient.coefficients;
+  require_float32("batch_norm", {epilogue.scale, coefficients, moments.mean, gamma, dgamma, dbeta});
   if (gamma.empty()) return;
   const MapSize size = map_size(z, false);
   const BackwardOutputs out{.mean = moments.mean.data<float>(),
@@ -128,14 +128,14 @@ void batch_norm_backward(const RawGradient& dz_gradient, const ChannelMoments& m
                             .dbeta = dbeta.data<float>(),
                             .coefficients = coefficients.data<float>(),
                             .coefficients_pitch = coefficients.pitch()};
-  visit_width(fits_vectors({dy, z}), [&](auto width) {
+  visit_maps("batch_norm", {dz_gradient.dy, dz_gradient.z}, [&]<class S>(TypeTag<S>, auto width) {
     const MapLaunch how = map_launch(size, width, kRowsPerThread);
     require_columns("batch_norm", how.grid);
     const Tensor partials({how.grid.y, 2, size.channels}, gamma.options());
-    visit_device_raw_gradient(dz_gradient, [&]<class Act>(DeviceRawGradient<Act> on_device) {
-      on_device.z = const_map(dz_gradient.z);
+    visit_device_raw_gradient<S>(dz_gradient, [&]<class Act>(DeviceRawGradient<S, Act> on_device) {
+      on_device.z = const_map<S>(dz_gradient.z);
       on_device.a = on_device.b = on_device.d = nullptr;  // what this call computes
-      launch(batch_norm_backward_kernel<width, Act>, how.grid, how.block,
+      launch(batch_norm_backward_kernel<width, S, Act>, how.grid, how.block,
              sizeof(Sum<width>) * how.block.x * how.block.y, current_stream(dz_gradient.z.device()), on_device, size,
              partials.data<float>(), out);
     });

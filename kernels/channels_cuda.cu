@@ -10,8 +10,8 @@ constexpr int kThreads = 256;
 
 __device__ unsigned tickets[kColumns];
 
-template <int V>
-__global__ void add_channel_bias_kernel(const float* bias, Map z, MapSize size) {
+template <int V, class S>
+__global__ void add_channel_bias_kernel(const float* bias, MapOf<S> z, MapSize size) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
   const Pack<V> of_channels = load_channels<V>(bias, channel, 0);
@@ -20,8 +20,8 @@ __global__ void add_channel_bias_kernel(const float* bias, Map z, MapSize size) 
 }
 
 // partials {parts, c}.
-template <int V>
-__global__ void channel_sums_kernel(ConstMap dz, MapSize size, float* partials, float* sums) {
+template <int V, class S>
+__global__ void channel_sums_kernel(ConstMapOf<S> dz, MapSize size, float* partials, float* sums) {
   GHOST_DYNAMIC_SHARED(Sum<V>, shared);
   const int64_t channel = first_channel<V>();
   const bool active = channel < size.channels;
@@ -40,45 +40,53 @@ __global__ void channel_sums_kernel(ConstMap dz, MapSize size, float* partials, 
 }
 
 // target[m, b, a] = source[m, a, b]. Weights are small; reads are scattered, writes are not.
-__global__ void transpose_inner_kernel(const float* source, float* target, int64_t rows, int64_t columns,
-                                       int64_t count) {
+template <class From, class To>
+__global__ void transpose_inner_kernel(const From* source, To* target, int64_t rows, int64_t columns, int64_t count) {
   GHOST_GRID_STRIDE_LOOP(i, count) {
     const int64_t row = i % rows, column = i / rows % columns, matrix = i / (rows * columns);
-    target[i] = source[(matrix * rows + row) * columns + column];
+    target[i] = narrow<To>(widen(source[(matrix * rows + row) * columns + column]));
   }
 }
 
-// Each of the shape[0] matrices {rows, columns} to {columns, rows}.
+template <class From, class To>
+void transpose_as(const Tensor& source, const Tensor& target, int64_t rows, int64_t columns) {
+  launch(transpose_inner_kernel<From, To>, grid_for(source.numel(), kThreads), kThreads, 0,
+         current_stream(source.device()), source.data<From>(), target.data<To>(), rows, columns, source.numel());
+}
+
+// Each of the shape[0] matrices {rows, columns} to {columns, rows}, in the same type or from a half one to float32.
 void transpose_inner(const Tensor& source, const Tensor& target, int64_t rows, int64_t columns) {
-  require_float32("weight layout", {source, target});
-  if (source.empty()) return;
-  launch(transpose_inner_kernel, grid_for(source.numel(), kThreads), kThreads, 0, current_stream(source.device()),
-         source.data<float>(), target.data<float>(), rows, columns, source.numel());
+  visit_map_type("weight layout", {source}, [&]<class From>(TypeTag<From>) {
+    if (source.empty()) return;
+    if (target.dtype() == source.dtype()) return transpose_as<From, From>(source, target, rows, columns);
+    require_float32("weight layout", {target});
+    transpose_as<From, float>(source, target, rows, columns);
+  });
 }
 
 }  // namespace
 
 void add_channel_bias(const Tensor& bias, const Tensor& z) {
-  require_float32("bias", {bias, z});
+  require_float32("bias", {bias});
   if (z.empty()) return;
   const MapSize size = map_size(z, false);
-  visit_width(fits_vectors({z}), [&](auto width) {
+  visit_maps("bias", {z}, [&]<class S>(TypeTag<S>, auto width) {
     const MapLaunch how = map_launch(size, width);
-    launch(add_channel_bias_kernel<width>, how.grid, how.block, 0, current_stream(z.device()), bias.data<float>(),
-           map_of(z), size);
+    launch(add_channel_bias_kernel<width, S>, how.grid, how.block, 0, current_stream(z.device()), bias.data<float>(),
+           map_of<S>(z), size);
   });
 }
 
 void channel_sums(const Tensor& dz, const Tensor& sums) {
-  require_float32("bias gradient", {dz, sums});
+  require_float32("bias gradient", {sums});
   if (dz.empty()) return sums.fill(0);
   const MapSize size = map_size(dz, false);
-  visit_width(fits_vectors({dz}), [&](auto width) {
+  visit_maps("bias gradient", {dz}, [&]<class S>(TypeTag<S>, auto width) {
     const MapLaunch how = map_launch(size, width, kRowsPerThread);
     require_columns("bias gradient", how.grid);
-    const Tensor partials({how.grid.y, size.channels}, dz.options());
-    launch(channel_sums_kernel<width>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y,
-           current_stream(dz.device()), const_map(dz), size, partials.data<float>(), sums.data<float>());
+    const Tensor partials({how.grid.y, size.channels}, sums.options());
+    launch(channel_sums_kernel<width, S>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y,
+           current_stream(dz.device()), const_map<S>(dz), size, partials.data<float>(), sums.data<float>());
   });
 }
 

@@ -15,15 +15,15 @@ void same_padding(int64_t size, int kernel, int stride, int* before, int* after)
 }
 
 void check_tensors(const Tensor& x, const Tensor& weight, const Variable& bias) {
-  GHOST_CHECK(weight.dtype() == x.dtype() && weight.device() == x.device(), "conv2d: input is ", x.dtype(), " on ",
-              x.device(), ", but weight is ", weight.dtype(), " on ", weight.device(),
+  GHOST_CHECK(weight.dtype() == sum_type(x.dtype()) && weight.device() == x.device(), "conv2d: input is ", x.dtype(),
+              " on ", x.device(), ", but weight is ", weight.dtype(), " on ", weight.device(),
               ". Move the module and its input to one device and dtype.");
   GHOST_CHECK(weight.contiguous(), "conv2d: weight ", weight.shape(), " is a channel view with pitch ", weight.pitch(),
               "; clone() it first");
   if (!bias.defined()) return;
   GHOST_CHECK(bias.shape() == Shape({weight.dim(0)}), "conv2d: bias has shape ", bias.shape(), ", but weight ",
               weight.shape(), " needs [", weight.dim(0), "]");
-  GHOST_CHECK(bias.dtype() == x.dtype() && bias.device() == x.device(), "conv2d: input is ", x.dtype(), " on ",
+  GHOST_CHECK(bias.dtype() == weight.dtype() && bias.device() == x.device(), "conv2d: input is ", x.dtype(), " on ",
               x.device(), ", but bias is ", bias.dtype(), " on ", bias.device());
 }
 
@@ -67,21 +67,27 @@ Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Conv2dOptio
 
 ConvolutionInput convolution_input(const Feature& x, bool depthwise) {
   const Tensor& raw = x.raw.value();
-  if (depthwise || raw.device().is_cpu() || x.epilogue.identity()) return {raw, x.epilogue};
+  const bool on_load = raw.device().is_cpu() && !is_half(raw.dtype());  // half maps are rounded where CUDA rounds them
+  if (depthwise || on_load || x.epilogue.identity()) return {raw, x.epilogue};
   const Tensor y(raw.shape(), raw.options());
   GHOST_DISPATCH(raw.device(), epilogue_forward(raw, x.epilogue, y));
   return {y, {}};
 }
 
+Tensor convolution_weight(const Tensor& weight, DType maps, bool depthwise) {
+  return depthwise ? weight : weight.to(maps);
+}
+
 Feature conv2d(const Feature& x, const Variable& weight, const Variable& bias, const Conv2dOptions& options,
                Activation activation) {
-  const Tensor &raw = x.raw.value(), w = weight.value();
-  const Shape out = conv2d_output_shape(raw.shape(), w.shape(), options);
-  check_tensors(raw, w, bias);
+  const Tensor& raw = x.raw.value();
+  const Shape out = conv2d_output_shape(raw.shape(), weight.shape(), options);
+  check_tensors(raw, weight.value(), bias);
+  const bool depthwise = is_depthwise(raw.shape(), weight.shape(), options.groups);
+  const Tensor w = convolution_weight(weight.value(), raw.dtype(), depthwise);
   const Conv2dProblem problem{
       options.stride, options.groups,
       resolve_padding(raw.shape(), static_cast<int>(w.dim(2)), static_cast<int>(w.dim(3)), options)};
-  const bool depthwise = is_depthwise(raw.shape(), w.shape(), options.groups);
   const Tensor b = bias.defined() ? bias.value() : Tensor();
   const Tensor z(out, raw.options());
   const ConvolutionInput input = convolution_input(x, depthwise);
@@ -99,8 +105,8 @@ Feature conv2d(const Feature& x, const Variable& weight, const Variable& bias, c
         Gradients::Target dx;
         Tensor dweight, dbias;
         if (grads.needed(0)) dx = grads.target(0);
-        if (grads.needed(1)) dweight = Tensor(w.shape(), w.options());
-        if (grads.needed(2)) dbias = Tensor({w.dim(0)}, w.options());
+        if (grads.needed(1)) dweight = Tensor(w.shape(), w.sum_options());
+        if (grads.needed(2)) dbias = Tensor({w.dim(0)}, w.sum_options());
         const Conv2dGradients wanted{dx.out.defined() ? &dx.out : nullptr, dx.accumulate,
                                      dweight.defined() ? &dweight : nullptr, dbias.defined() ? &dbias : nullptr};
         if (depthwise)

@@ -3,7 +3,9 @@
 //   weight[o,k,r,s],
 //             y = x with its epilogue applied on load, 0 outside
 //   backward  dx: gradient of y; dweight, dbias: overwritten, deterministic for any thread count
-// 1x1 convolutions with stride 1 read and write channel views at full speed.
+// Half maps take float32 weights and biases, and give float32 gradients of them; a dense convolution multiplies with
+// the weight rounded to the maps' type, once for forward and backward, and its gradient is rounded so too. 1x1
+// convolutions with stride 1 read and write channel views at full speed.
 #pragma once
 
 #include <optional>
@@ -42,7 +44,7 @@ struct ScaleShift {
 };
 
 // Mean and biased variance of each output channel over n, h, w, gathered while the output is in cache. [c] each, in z's
-// dtype; combined from per-tile means and squared deviations, so large means do not cancel.
+// sum_type, of z as it is stored; combined from per-tile means and squared deviations, so large means do not cancel.
 struct ChannelMoments {
   Tensor mean, variance;
   const ScaleShift* then = nullptr;  // to be made as soon as the moments are there, in the same launch where that helps
@@ -62,6 +64,10 @@ struct ConvolutionInput {
 };
 ConvolutionInput convolution_input(const Feature& x, bool depthwise);
 
+// What its kernels take of a weight: a dense one in the maps' type, a depthwise one as it is.
+Tensor convolution_weight(const Tensor& weight, DType maps, bool depthwise);
+
+// weight as convolution_weight() makes it, here and below; bias, dweight and dbias in its sum_type.
 // z is allocated by the caller, of any pitch. bias may be undefined. moments: null, or both tensors are written.
 GHOST_DECLARE_KERNEL(void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
                                          const Tensor& bias, const Conv2dProblem& problem, const Tensor& z,

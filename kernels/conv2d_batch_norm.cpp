@@ -52,7 +52,7 @@ void backward_of(const Convolution& convolution, const Tensor& z, const BatchNor
     wanted.addend = dx.addend;
   }
   if (grads.needed(kWeight)) {
-    dweight = Tensor(convolution.weight.shape(), convolution.weight.options());
+    dweight = Tensor(convolution.weight.shape(), convolution.weight.sum_options());
     wanted.dweight = &dweight;
   }
   if (!wanted.dx && !wanted.dweight) return;
@@ -66,17 +66,18 @@ Feature conv2d_batch_norm(const Feature& x, const Variable& weight, const BatchN
                           const Conv2dOptions& conv_options, const BatchNormOptions& options, Activation activation,
                           const FeatureSlot* slot) {
   const Shape shape = conv2d_output_shape(x.shape(), weight.shape(), conv_options);
-  const TensorOptions like = x.raw.value().options();
+  const TensorOptions like = x.raw.value().options(), of_channels = x.raw.value().sum_options();
   check_batch_norm("conv2d_batch_norm", shape[3], state, options);
   if (slot) check_slot(*slot, shape, like);
   const FeatureSlot out =
-      slot ? *slot : FeatureSlot{Tensor(shape, like), Tensor({shape[3]}, like), Tensor({shape[3]}, like)};
+      slot ? *slot : FeatureSlot{Tensor(shape, like), Tensor({shape[3]}, of_channels), Tensor({shape[3]}, of_channels)};
 
   const int kernel_h = static_cast<int>(weight.dim(2)), kernel_w = static_cast<int>(weight.dim(3));
   const Conv2dProblem problem{conv_options.stride, conv_options.groups,
                               resolve_padding(x.shape(), kernel_h, kernel_w, conv_options)};
   const bool depthwise = is_depthwise(x.shape(), weight.shape(), conv_options.groups);
-  const Convolution convolution{convolution_input(x, depthwise), weight.value(), problem, depthwise};
+  const Convolution convolution{convolution_input(x, depthwise),
+                                convolution_weight(weight.value(), like.dtype, depthwise), problem, depthwise};
   const BatchNormSaved saved =
       run_batch_norm(state, options, activation, out.z.pixels(), out.scale, out.shift,
                      [&](const ChannelMoments* moments) { convolution.forward(out.z, moments); });

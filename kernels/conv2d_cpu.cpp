@@ -6,6 +6,7 @@
 #include "kernels/conv2d_panels.h"
 #include "kernels/gemm.h"
 #include "kernels/panel_gemm.h"
+#include "kernels/widened.h"
 
 namespace ghost::cpu {
 namespace {
@@ -219,15 +220,45 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
   if (wanted.dbias) add_shares<T>(run.dbias_parts, chunks, 1, 1, *wanted.dbias);
 }
 
+// The passes of the CUDA code, each of which rounds what it stores.
+void forward_in_half(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dProblem& problem,
+                     const Tensor& z, const ChannelMoments* moments) {
+  {
+    Widened half;
+    conv2d_forward(half.read(x), {}, half.read(weight), {}, problem, half.write(z), nullptr);
+  }
+  if (bias.defined()) {
+    const Tensor ones = Tensor::full(bias.shape(), 1, bias.options());
+    epilogue_forward(z, {.scale = ones, .shift = bias, .activation = Activation::kNone, .gate = {}}, z);
+  }
+  if (moments) batch_norm_moments(z, *moments);
+}
+
+void backward_in_half(const Tensor& x, const Tensor& weight, const RawGradient& dz, const Conv2dProblem& problem,
+                      const Conv2dGradients& gradients) {
+  Widened half;
+  Conv2dGradients wide = gradients;
+  Tensor dx;
+  if (gradients.dx) {
+    dx = half.write(*gradients.dx, gradients.accumulate_dx);
+    wide.dx = &dx;
+  }
+  conv2d_backward(half.read(x), {}, half.read(weight), {half.read(materialize(dz)), {}, {}, {}}, problem, wide);
+  if (gradients.dweight) tensor_convert(gradients.dweight->to(x.dtype()), *gradients.dweight);  // as cuDNN gives it
+}
+
 }  // namespace
 
 void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                     const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
+  GHOST_ASSERT(!is_half(x.dtype()) || x_epilogue.identity(), "conv2d: half maps come as convolution_input makes them");
+  if (is_half(x.dtype())) return forward_in_half(x, weight, bias, problem, z, moments);
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) { forward<T>(x, x_epilogue, weight, bias, problem, z, moments); });
 }
 
 void conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
                      const Conv2dProblem& problem, const Conv2dGradients& gradients) {
+  if (is_half(x.dtype())) return backward_in_half(x, weight, dz, problem, gradients);
   // The taps of dx's gather read each element of dz several times: then it is computed once.
   const Conv2dSizes sizes(x.shape(), weight.shape(), dz.dy.shape(), problem);
   const bool gathered = gradients.dx && !sizes.pointwise;

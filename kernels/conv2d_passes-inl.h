@@ -19,8 +19,10 @@ struct Convolution {
   Conv2dProblem problem;
 
   void run(ConvolutionPass pass) const {
-    const bool reorder = !is_channels_last(weight), writes_weight = pass == ConvolutionPass::kBackwardWeight;
-    const Tensor reordered = reorder ? Tensor(weight.shape(), weight.options()) : weight;
+    const bool writes_weight = pass == ConvolutionPass::kBackwardWeight;
+    // cuDNN gives the weight's gradient in the maps' type only.
+    const bool reorder = !is_channels_last(weight) || weight.dtype() != x.dtype();
+    const Tensor reordered = reorder ? Tensor(weight.shape(), x.options()) : weight;
     if (reorder && !writes_weight) weight_to_channels_last(weight, reordered);
     run_convolution(pass, x, reordered, z, problem);
     if (reorder && writes_weight) weight_from_channels_last(reordered, weight);
@@ -42,7 +44,8 @@ void input_gradient(const Tensor& weight, const Tensor& dz, const Conv2dProblem&
 
 void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                     const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
-  cuda::require_float32("conv2d", {x, weight, bias, z});
+  cuda::require_maps("conv2d", {x, weight, z});
+  cuda::require_float32("conv2d", {bias});
   GHOST_ASSERT(x_epilogue.identity(), "conv2d: a library reads plain maps");
   if (!z.empty()) {
     Convolution{x, weight, z, problem}.run(ConvolutionPass::kForward);
@@ -53,7 +56,7 @@ void conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& w
 
 void conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
                      const Conv2dProblem& problem, const Conv2dGradients& gradients) {
-  cuda::require_float32("conv2d", {x, weight, dz.dy});
+  cuda::require_maps("conv2d", {x, weight, dz.dy});
   GHOST_ASSERT(x_epilogue.identity(), "conv2d: a library reads plain maps");
   if (dz.dy.empty()) return clear(gradients);
   const Tensor gradient = materialize(dz);

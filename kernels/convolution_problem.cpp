@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "kernels/tf32.h"
+
 namespace ghost {
 namespace {
 
@@ -25,10 +27,11 @@ std::string_view name_of(ConvolutionPass pass) {
 }
 
 std::string describe(const ConvolutionProblem& p) {
-  return str(name_of(p.pass), ' ', p.dtype, " input [", p.n, ", ", p.h, ", ", p.w, ", ", p.c, "] pitch ", p.x_pitch,
-             ", output [", p.n, ", ", p.out_h, ", ", p.out_w, ", ", p.o, "] pitch ", p.z_pitch, ", kernel ", p.kernel_h,
-             'x', p.kernel_w, ", stride ", p.stride, ", groups ", p.groups, ", padding ", p.top, ' ', p.left, ' ',
-             p.bottom, ' ', p.right, ", alignment ", p.x_alignment, ' ', p.weight_alignment, ' ', p.z_alignment);
+  return str(name_of(p.pass), ' ', p.dtype, p.tf32 ? " (TF32 allowed)" : "", " input [", p.n, ", ", p.h, ", ", p.w,
+             ", ", p.c, "] pitch ", p.x_pitch, ", output [", p.n, ", ", p.out_h, ", ", p.out_w, ", ", p.o, "] pitch ",
+             p.z_pitch, ", kernel ", p.kernel_h, 'x', p.kernel_w, ", stride ", p.stride, ", groups ", p.groups,
+             ", padding ", p.top, ' ', p.left, ' ', p.bottom, ' ', p.right, ", alignment ", p.x_alignment, ' ',
+             p.weight_alignment, ' ', p.z_alignment);
 }
 
 bool is_channels_last(const Tensor& weight) { return weight.dim(1) == 1 || weight.dim(2) * weight.dim(3) == 1; }
@@ -38,6 +41,7 @@ ConvolutionProblem convolution_problem(ConvolutionPass pass, const Tensor& x, co
   ConvolutionProblem p;
   p.pass = pass;
   p.dtype = x.dtype();
+  p.tf32 = p.dtype == DType::kFloat32 && Tf32Scope::active();
   p.device = x.device().index();
   p.n = x.dim(0), p.h = x.dim(1), p.w = x.dim(2), p.c = x.dim(3), p.x_pitch = pitch_of(x);
   p.out_h = z.dim(1), p.out_w = z.dim(2), p.o = z.dim(3), p.z_pitch = pitch_of(z);

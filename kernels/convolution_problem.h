@@ -20,9 +20,8 @@ inline constexpr int64_t kWorkspaceLimit = int64_t{256} << 20;
 // groups} and dense. In the backward passes x stands for dx where it is the result, z for dz, the weight for dweight.
 struct ConvolutionProblem {
   ConvolutionPass pass = ConvolutionPass::kForward;
-  DType dtype = DType::kFloat32;         // of the maps
-  DType weight_dtype = DType::kFloat32;  // the maps', or of dweight float32
-  bool tf32 = false;                     // float32 products may round their inputs to TF32
+  DType dtype = DType::kFloat32;  // of the maps
+  bool tf32 = false;              // float32 products may round their inputs to TF32
   int device = 0;
   int64_t n = 0, h = 0, w = 0, c = 0, x_pitch = 0;
   int64_t out_h = 0, out_w = 0, o = 0, z_pitch = 0;

@@ -56,32 +56,32 @@ class ChannelEpilogue {
   Act activation_;
 };
 
-template <class Act>
+template <class S, class Act>
 struct DeviceRawGradient {
   using Activation = Act;
-  ConstMap dy, z;  // z.data null: dz = dy
+  ConstMapOf<S> dy, z;  // z.data null: dz = dy
   const float *scale, *shift;
   const float *a, *b, *d;  // null: 1, 0, 0
   Act activation;
 };
 
-template <class Visit>
+template <class S, class Visit>
 void visit_device_raw_gradient(const RawGradient& gradient, const Visit& visit) {
   const float* const rows = data_or_null(gradient.coefficients);
   const int64_t pitch = gradient.coefficients.pitch();
-  const ConstMap z = gradient.plain() ? ConstMap{nullptr, 0} : const_map(gradient.z);
+  const auto z = gradient.plain() ? ConstMapOf<S>{nullptr, 0} : const_map<S>(gradient.z);
   visit_device_activation(gradient.epilogue.activation, [&](auto activation) {
-    visit(DeviceRawGradient<decltype(activation)>{
-        const_map(gradient.dy), z, data_or_null(gradient.epilogue.scale), data_or_null(gradient.epilogue.shift), rows,
-        rows ? rows + pitch : nullptr, rows ? rows + 2 * pitch : nullptr, activation});
+    visit(DeviceRawGradient<S, decltype(activation)>{
+        const_map<S>(gradient.dy), z, data_or_null(gradient.epilogue.scale), data_or_null(gradient.epilogue.shift),
+        rows, rows ? rows + pitch : nullptr, rows ? rows + 2 * pitch : nullptr, activation});
   });
 }
 
 // A raw gradient's numbers for V channels.
-template <int V, class Act>
+template <int V, class S, class Act>
 class ChannelGradient {
  public:
-  __device__ ChannelGradient(const DeviceRawGradient<Act>& gradient, int64_t channel)
+  __device__ ChannelGradient(const DeviceRawGradient<S, Act>& gradient, int64_t channel)
       : scale_(load_channels<V>(gradient.scale, channel, 1)),
         shift_(load_channels<V>(gradient.shift, channel, 0)),
         a_(load_channels<V>(gradient.a, channel, 1)),
@@ -117,7 +117,7 @@ class ChannelGradient {
 
  private:
   Pack<V> scale_, shift_, a_, b_, d_;
-  const float *dy_, *z_;
+  const S *dy_, *z_;
   int64_t dy_pitch_, z_pitch_;
   Act activation_;
 };

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "kernels/cuda_pack.h"
-#include "kernels/map_grid.h"
 
 namespace ghost::cuda {
 

@@ -4,6 +4,7 @@
 #include "core/parallel.h"
 #include "core/simd_targets.h"
 #include "kernels/depthwise_conv2d_rows.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/depthwise_conv2d_backward_cpu.cpp"
@@ -354,6 +355,16 @@ void backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
 void cpu::depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
                                     const RawGradient& dz, const Conv2dProblem& problem,
                                     const Conv2dGradients& gradients) {
+  if (is_half(x.dtype())) {
+    Widened half;
+    Conv2dGradients wide = gradients;
+    Tensor dx;
+    if (gradients.dx) {
+      dx = half.write(*gradients.dx, gradients.accumulate_dx);
+      wide.dx = &dx;
+    }
+    return depthwise_conv2d_backward(half.read(x), x_epilogue, weight, half.read(dz), problem, wide);
+  }
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
     const int64_t multiplier = weight.dim(0) / std::max<int64_t>(x.channels(), 1);
     if (multiplier == 1) return backward<T>(x, x_epilogue, weight, dz, problem, gradients);

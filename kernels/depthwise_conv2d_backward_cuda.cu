@@ -21,8 +21,9 @@ struct WeightOutputs {
 };
 
 // dx = addend (or nothing, where it is null) + sum, at a pixel.
-template <int V>
-__device__ void store_sum(const Map& dx, const ConstMap& addend, int64_t pixel, int64_t channel, Pack<V> sum) {
+template <int V, class S>
+__device__ void store_sum(const MapOf<S>& dx, const ConstMapOf<S>& addend, int64_t pixel, int64_t channel,
+                          Pack<V> sum) {
   if (addend.data != nullptr) {
     const Pack<V> start = load<V>(addend.data + pixel * addend.pitch + channel);
     GHOST_UNROLL
@@ -33,16 +34,16 @@ __device__ void store_sum(const Map& dx, const ConstMap& addend, int64_t pixel, 
 
 // dx[n,p,q] = sum_{r,s} dz[n, (p + top - r) / S, (q + left - s) / S] weight[r,s] over whole quotients. A strip begins
 // at a multiple of kStrip of q + left, so which taps meet which of its pixels is known when compiling.
-template <int K, int S, class Act>
+template <class T, int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
-    depthwise_input_strip_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
-                                 unsigned strips, ConstMap addend, Map dx) {
+    depthwise_input_strip_kernel(DeviceRawGradient<T, Act> gradient, const float* weight, DepthwiseSize size,
+                                 unsigned strips, ConstMapOf<T> addend, MapOf<T> dx) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
   const int64_t channel = first_channel<kLanes>();
   if (channel >= size.channels) return;
   const int width = blockDim.x * kLanes;
-  const ChannelGradient<kLanes, Act> of_channels(gradient, channel);
+  const ChannelGradient<kLanes, T, Act> of_channels(gradient, channel);
   const unsigned per_row = (size.in_w + size.pad_left + kStrip - 1) / kStrip;
   constexpr int kFirst = -((K - 1) / S);  // columns of dz that reach the strip, from strip.column / S
 
@@ -79,9 +80,9 @@ __global__ void __launch_bounds__(kMapThreads)
   }
 }
 
-template <class Act>
-__global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, const float* weight, DepthwiseSize size,
-                                             unsigned pixels, ConstMap addend, Map dx) {
+template <class T, class Act>
+__global__ void depthwise_input_plain_kernel(DeviceRawGradient<T, Act> gradient, const float* weight,
+                                             DepthwiseSize size, unsigned pixels, ConstMapOf<T> addend, MapOf<T> dx) {
   const int64_t source = first_channel<1>();
   if (source >= size.channels / size.multiplier) return;
   for (unsigned pixel = first_pixel(); pixel < pixels; pixel += pixel_step()) {
@@ -90,7 +91,7 @@ __global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, co
     const int padded_row = line % size.in_h + size.pad_top, padded_column = pixel % size.in_w + size.pad_left;
     Pack<1> sum = splat<1>(0);
     for (int64_t channel = source * size.multiplier; channel < (source + 1) * size.multiplier; ++channel) {
-      const ChannelGradient<1, Act> of_channel(gradient, channel);
+      const ChannelGradient<1, T, Act> of_channel(gradient, channel);
       for (int r = padded_row % size.stride; r < size.kernel_h && r <= padded_row; r += size.stride) {
         const int row = (padded_row - r) / size.stride;
         if (row >= size.out_h) continue;
@@ -108,16 +109,16 @@ __global__ void depthwise_input_plain_kernel(DeviceRawGradient<Act> gradient, co
 
 // partials {parts, K * K + 1, c}: dweight's taps, then dbias. threadIdx.z is the kernel row, so that a thread keeps
 // K sums instead of K * K; the threads of the other rows find dz in the cache.
-template <int K, int S, class ActX, class ActZ>
+template <class T, int K, int S, class ActX, class ActZ>
 __global__ void __launch_bounds__(kSumThreads)
-    depthwise_weight_strip_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<ActZ> gradient,
+    depthwise_weight_strip_kernel(ConstMapOf<T> x, DeviceEpilogue<ActX> epilogue, DeviceRawGradient<T, ActZ> gradient,
                                   DepthwiseSize size, unsigned strips, float* partials, WeightOutputs out) {
   GHOST_DYNAMIC_SHARED(Sum<kLanes>, shared);
   const int64_t channel = first_channel<kLanes>();
   const bool active = channel < size.channels;
   const int r = threadIdx.z;
   ChannelEpilogue<kLanes, ActX> of_x(epilogue, active ? channel : 0);
-  const ChannelGradient<kLanes, ActZ> of_z(gradient, active ? channel : 0);
+  const ChannelGradient<kLanes, T, ActZ> of_z(gradient, active ? channel : 0);
   const unsigned per_row = (size.out_w + kStrip - 1) / kStrip;
   Sum<kLanes> taps[K], bias = zero_sum<kLanes>();
   GHOST_UNROLL
@@ -137,8 +138,7 @@ __global__ void __launch_bounds__(kSumThreads)
     }
     if (!inside) continue;
     of_x.set_image(strip.n);
-    const float* const line =
-        x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
+    const T* const line = x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
     GHOST_UNROLL
     for (int j = 0; j < (kStrip - 1) * S + K; ++j) {
       if (left + j < 0 || left + j >= size.in_w) continue;
@@ -173,9 +173,9 @@ __global__ void __launch_bounds__(kSumThreads)
 }
 
 // The same partial sums with one tap for each blockIdx.z, the last for dbias.
-template <class ActX, class ActZ>
-__global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> epilogue,
-                                              DeviceRawGradient<ActZ> gradient, DepthwiseSize size, unsigned pixels,
+template <class T, class ActX, class ActZ>
+__global__ void depthwise_weight_plain_kernel(ConstMapOf<T> x, DeviceEpilogue<ActX> epilogue,
+                                              DeviceRawGradient<T, ActZ> gradient, DepthwiseSize size, unsigned pixels,
                                               float* partials, WeightOutputs out) {
   GHOST_DYNAMIC_SHARED(Sum<1>, shared);
   const int64_t channel = first_channel<1>();
@@ -183,7 +183,7 @@ __global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> e
   const int64_t source = active ? channel / size.multiplier : 0;
   const int tap = blockIdx.z, taps = size.kernel_h * size.kernel_w;
   ChannelEpilogue<1, ActX> of_x(epilogue, source);
-  const ChannelGradient<1, ActZ> of_z(gradient, active ? channel : 0);
+  const ChannelGradient<1, T, ActZ> of_z(gradient, active ? channel : 0);
   Sum<1> sum = zero_sum<1>();
   for (unsigned pixel = first_pixel(); active && pixel < pixels; pixel += pixel_step()) {
     if (tap == taps) {
@@ -210,62 +210,67 @@ __global__ void depthwise_weight_plain_kernel(ConstMap x, DeviceEpilogue<ActX> e
   if (threadIdx.y == 0 && active) out.write(tap, channel, sum.v[0]);
 }
 
+template <class T>
 void input_gradient(const Tensor& weight, const RawGradient& dz, const DepthwiseSize& size, const Tensor& addend,
                     const Tensor& dx) {
   const cudaStream_t stream = current_stream(dx.device());
-  visit_device_raw_gradient(dz, [&]<class Act>(const DeviceRawGradient<Act>& gradient) {
+  visit_device_raw_gradient<T>(dz, [&]<class Act>(const DeviceRawGradient<T, Act>& gradient) {
     const bool fast =
         visit_fast_depthwise(size, fits_vectors({dz.dy, dz.z, addend, dx}), [&](auto kernel, auto stride) {
           const int64_t strips =
               static_cast<int64_t>(size.images) * size.in_h * ceil_div(size.in_w + size.pad_left, kStrip);
           const MapLaunch how = map_launch({1, strips, size.channels}, kLanes);
-          launch(depthwise_input_strip_kernel<kernel, stride, Act>, how.grid, how.block,
+          launch(depthwise_input_strip_kernel<T, kernel, stride, Act>, how.grid, how.block,
                  sizeof(float) * kernel * kernel * kLanes * how.block.x, stream, gradient, weight.data<float>(), size,
-                 static_cast<unsigned>(strips), const_map(addend), map_of(dx));
+                 static_cast<unsigned>(strips), const_map<T>(addend), map_of<T>(dx));
         });
     if (fast) return;
     const MapLaunch how = map_launch(map_size(dx, false), 1);
-    launch(depthwise_input_plain_kernel<Act>, how.grid, how.block, 0, stream, gradient, weight.data<float>(), size,
-           static_cast<unsigned>(dx.pixels()), const_map(addend), map_of(dx));
+    launch(depthwise_input_plain_kernel<T, Act>, how.grid, how.block, 0, stream, gradient, weight.data<float>(), size,
+           static_cast<unsigned>(dx.pixels()), const_map<T>(addend), map_of<T>(dx));
   });
 }
 
-template <class ActX, class ActZ>
+template <class T, class ActX, class ActZ>
 void weight_gradient(const Tensor& x, const DeviceEpilogue<ActX>& epilogue, const RawGradient& dz,
-                     const DeviceRawGradient<ActZ>& gradient, const DepthwiseSize& size, const WeightOutputs& out) {
+                     const DeviceRawGradient<T, ActZ>& gradient, const DepthwiseSize& size, const WeightOutputs& out) {
   const cudaStream_t stream = current_stream(x.device());
   const bool fast = visit_fast_depthwise(size, fits_vectors({x, dz.dy, dz.z}), [&](auto kernel, auto stride) {
     const MapGrid how = depthwise_weight_grid(size);
     require_columns("depthwise_conv2d", as_dim3(how.grid));
-    const Tensor partials({how.grid.y, out.taps + 1, size.channels}, x.options());
-    launch(depthwise_weight_strip_kernel<kernel, stride, ActX, ActZ>, as_dim3(how.grid), as_dim3(how.block),
-           sizeof(Sum<kLanes>) * how.block.x * how.block.y * how.block.z, stream, const_map(x), epilogue, gradient,
+    const Tensor partials({how.grid.y, out.taps + 1, size.channels}, x.sum_options());
+    launch(depthwise_weight_strip_kernel<T, kernel, stride, ActX, ActZ>, as_dim3(how.grid), as_dim3(how.block),
+           sizeof(Sum<kLanes>) * how.block.x * how.block.y * how.block.z, stream, const_map<T>(x), epilogue, gradient,
            size, static_cast<unsigned>(size.strips()), partials.data<float>(), out);
   });
   if (fast) return;
   MapLaunch how = map_launch({1, dz.dy.pixels(), size.channels}, 1, kStripsPerThread);
   how.grid.z = static_cast<unsigned>(out.taps + 1);
   require_columns("depthwise_conv2d", how.grid);
-  const Tensor partials({how.grid.y, how.grid.z, size.channels}, x.options());
-  launch(depthwise_weight_plain_kernel<ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y,
-         stream, const_map(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()), partials.data<float>(),
-         out);
+  const Tensor partials({how.grid.y, how.grid.z, size.channels}, x.sum_options());
+  launch(depthwise_weight_plain_kernel<T, ActX, ActZ>, how.grid, how.block, sizeof(Sum<1>) * how.block.x * how.block.y,
+         stream, const_map<T>(x), epilogue, gradient, size, static_cast<unsigned>(dz.dy.pixels()),
+         partials.data<float>(), out);
 }
 
 }  // namespace
 
 void depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const RawGradient& dz,
                                const Conv2dProblem& problem, const Conv2dGradients& gradients) {
-  require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.gate, weight, dz.dy, dz.z, dz.coefficients});
+  require_float32("depthwise_conv2d", {x_epilogue.scale, x_epilogue.gate, weight, dz.coefficients});
   if (x.empty() || dz.dy.empty()) return clear(gradients);  // sums of nothing
   const DepthwiseSize size = depthwise_size(x, weight, problem, dz.dy);
-  if (gradients.dx != nullptr) input_gradient(weight, dz, size, addend_of(gradients), *gradients.dx);
-  if (gradients.dweight == nullptr && gradients.dbias == nullptr) return;
+  const bool sums = gradients.dweight != nullptr || gradients.dbias != nullptr;
   const WeightOutputs out{gradients.dweight != nullptr ? gradients.dweight->data<float>() : nullptr,
                           gradients.dbias != nullptr ? gradients.dbias->data<float>() : nullptr,
                           weight.dim(2) * weight.dim(3)};
-  visit_device_epilogue(x_epilogue, [&](const auto& epilogue) {
-    visit_device_raw_gradient(dz, [&](const auto& gradient) { weight_gradient(x, epilogue, dz, gradient, size, out); });
+  visit_map_type("depthwise_conv2d", {x, dz.dy, dz.z}, [&]<class T>(TypeTag<T>) {
+    if (gradients.dx != nullptr) input_gradient<T>(weight, dz, size, addend_of(gradients), *gradients.dx);
+    if (!sums) return;
+    visit_device_epilogue(x_epilogue, [&](const auto& epilogue) {
+      visit_device_raw_gradient<T>(
+          dz, [&](const auto& gradient) { weight_gradient(x, epilogue, dz, gradient, size, out); });
+    });
   });
 }
 

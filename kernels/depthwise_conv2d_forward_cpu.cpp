@@ -5,6 +5,7 @@
 #include "core/simd_targets.h"
 #include "kernels/channel_moments.h"
 #include "kernels/depthwise_conv2d_rows.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/depthwise_conv2d_forward_cpu.cpp"
@@ -256,6 +257,14 @@ void forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, 
 void cpu::depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight,
                                    const Tensor& bias, const Conv2dProblem& problem, const Tensor& z,
                                    const ChannelMoments* moments) {
+  if (is_half(x.dtype())) {
+    {
+      Widened half;
+      depthwise_conv2d_forward(half.read(x), x_epilogue, weight, bias, problem, half.write(z), nullptr);
+    }
+    if (moments) batch_norm_moments(z, *moments);
+    return;
+  }
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
     const int64_t multiplier = weight.dim(0) / std::max<int64_t>(x.channels(), 1);
     if (multiplier == 1) return forward<T>(x, x_epilogue, weight, bias, problem, z, moments);

@@ -8,10 +8,10 @@ namespace {
 
 __device__ unsigned tickets[kColumns];
 
-template <int K, int S, class Act>
+template <class T, int K, int S, class Act>
 __global__ void __launch_bounds__(kMapThreads)
-    depthwise_strip_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
-                           DepthwiseSize size, unsigned strips, Map z, DeviceMoments moments) {
+    depthwise_strip_kernel(ConstMapOf<T> x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
+                           DepthwiseSize size, unsigned strips, MapOf<T> z, DeviceMoments moments) {
   GHOST_DYNAMIC_SHARED(float, weights);
   load_weights<K * K>(weight, size.channels, weights);
   const int64_t channel = first_channel<kLanes>();
@@ -36,8 +36,7 @@ __global__ void __launch_bounds__(kMapThreads)
       Pack<kLanes> taps[K];
       GHOST_UNROLL
       for (int s = 0; s < K; ++s) taps[s] = load<kLanes>(weights + (r * K + s) * width + threadIdx.x * kLanes);
-      const float* const line =
-          x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
+      const T* const line = x.data + (static_cast<int64_t>(strip.n) * size.in_h + row) * size.in_w * x.pitch + channel;
       GHOST_UNROLL
       for (int j = 0; j < (kStrip - 1) * S + K; ++j) {
         const int column = left + j;
@@ -48,14 +47,14 @@ __global__ void __launch_bounds__(kMapThreads)
           if (j - t * S >= 0 && j - t * S < K) multiply_add(sums[t], y, taps[j - t * S]);
       }
     }
-    float* const to = z.data +
-                      ((static_cast<int64_t>(strip.n) * size.out_h + strip.row) * size.out_w + strip.column) * z.pitch +
-                      channel;
+    T* const to = z.data +
+                  ((static_cast<int64_t>(strip.n) * size.out_h + strip.row) * size.out_w + strip.column) * z.pitch +
+                  channel;
     GHOST_UNROLL
     for (int t = 0; t < kStrip; ++t) {
       if (strip.column + t >= size.out_w) continue;
       store(to + t * z.pitch, sums[t]);
-      if (moments.partials != nullptr) gathered.add(sums[t]);
+      if (moments.partials != nullptr) gathered.add(as_stored<T>(sums[t]));
     }
   }
 
@@ -65,9 +64,9 @@ __global__ void __launch_bounds__(kMapThreads)
                  tickets);
 }
 
-template <class Act>
-__global__ void depthwise_plain_kernel(ConstMap x, DeviceEpilogue<Act> epilogue, const float* weight, const float* bias,
-                                       DepthwiseSize size, unsigned pixels, Map z) {
+template <class T, class Act>
+__global__ void depthwise_plain_kernel(ConstMapOf<T> x, DeviceEpilogue<Act> epilogue, const float* weight,
+                                       const float* bias, DepthwiseSize size, unsigned pixels, MapOf<T> z) {
   const int64_t channel = first_channel<1>();
   if (channel >= size.channels) return;
   const int64_t source = channel / size.multiplier;
@@ -89,11 +88,11 @@ __global__ void depthwise_plain_kernel(ConstMap x, DeviceEpilogue<Act> epilogue,
                weight[(channel * size.kernel_h + r) * size.kernel_w + s];
       }
     }
-    z.data[pixel * z.pitch + channel] = sum;
+    z.data[pixel * z.pitch + channel] = narrow<T>(sum);
   }
 }
 
-template <int K, int S>
+template <class T, int K, int S>
 void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                 const DepthwiseSize& size, const Tensor& z, const ChannelMoments* moments) {
   const int64_t strips = size.strips();
@@ -102,15 +101,15 @@ void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weigh
   Tensor partials;
   DeviceMoments on_device;
   if (moments != nullptr) {
-    partials = Tensor({how.grid.y, 3, size.channels}, z.options());
+    partials = Tensor({how.grid.y, 3, size.channels}, z.sum_options());
     on_device = device_moments(partials, *moments);
   }
   const size_t shared =
       std::max(sizeof(float) * K * K * kLanes * how.block.x, sizeof(MomentsOf<kLanes>) * how.block.x * how.block.y);
   visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
-    launch(depthwise_strip_kernel<K, S, Act>, how.grid, how.block, shared, current_stream(z.device()), const_map(x),
-           epilogue, weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(strips), map_of(z),
-           on_device);
+    launch(depthwise_strip_kernel<T, K, S, Act>, how.grid, how.block, shared, current_stream(z.device()),
+           const_map<T>(x), epilogue, weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(strips),
+           map_of<T>(z), on_device);
   });
 }
 
@@ -118,22 +117,24 @@ void run_strips(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weigh
 
 void depthwise_conv2d_forward(const Tensor& x, const Epilogue& x_epilogue, const Tensor& weight, const Tensor& bias,
                               const Conv2dProblem& problem, const Tensor& z, const ChannelMoments* moments) {
-  require_float32("depthwise_conv2d", {x, x_epilogue.scale, x_epilogue.shift, x_epilogue.gate, weight, bias, z});
+  require_float32("depthwise_conv2d", {x_epilogue.scale, x_epilogue.shift, x_epilogue.gate, weight, bias});
   if (z.empty()) {
     if (moments != nullptr) batch_norm_moments(z, *moments);
     return;
   }
   const DepthwiseSize size = depthwise_size(x, weight, problem, z);
-  const bool fast = visit_fast_depthwise(size, fits_vectors({x, z}), [&](auto kernel, auto stride) {
-    run_strips<kernel, stride>(x, x_epilogue, weight, bias, size, z, moments);
+  visit_map_type("depthwise_conv2d", {x, z}, [&]<class T>(TypeTag<T>) {
+    const bool fast = visit_fast_depthwise(size, fits_vectors({x, z}), [&](auto kernel, auto stride) {
+      run_strips<T, kernel, stride>(x, x_epilogue, weight, bias, size, z, moments);
+    });
+    if (fast) return;
+    const MapLaunch how = map_launch(map_size(z, false), 1);
+    visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
+      launch(depthwise_plain_kernel<T, Act>, how.grid, how.block, 0, current_stream(z.device()), const_map<T>(x),
+             epilogue, weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(z.pixels()), map_of<T>(z));
+    });
+    if (moments != nullptr) batch_norm_moments(z, *moments);
   });
-  if (fast) return;
-  const MapLaunch how = map_launch(map_size(z, false), 1);
-  visit_device_epilogue(x_epilogue, [&]<class Act>(const DeviceEpilogue<Act>& epilogue) {
-    launch(depthwise_plain_kernel<Act>, how.grid, how.block, 0, current_stream(z.device()), const_map(x), epilogue,
-           weight.data<float>(), data_or_null(bias), size, static_cast<unsigned>(z.pixels()), map_of(z));
-  });
-  if (moments != nullptr) batch_norm_moments(z, *moments);
 }
 
 }  // namespace cuda

@@ -15,9 +15,9 @@
 namespace ghost {
 
 struct Epilogue {
-  Tensor scale, shift;  // [c], both or neither; in the dtype of z
+  Tensor scale, shift;  // [c], both or neither; in the sum_type of z
   Activation activation = Activation::kNone;
-  Tensor gate;  // [n, c] or none
+  Tensor gate;  // [n, c] or none; in the sum_type of z
 
   bool identity() const { return !scale.defined() && activation == Activation::kNone && !gate.defined(); }
   Epilogue channels(int64_t begin, int64_t count) const;

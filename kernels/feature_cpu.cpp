@@ -2,6 +2,7 @@
 #include "core/tensor_ops.h"
 #include "kernels/epilogue_rows.h"
 #include "kernels/feature.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/feature_cpu.cpp"
@@ -80,6 +81,10 @@ HWY_EXPORT(raw_gradient_range);
 
 void cpu::epilogue_forward(const Tensor& z, const Epilogue& epilogue, const Tensor& y) {
   if (epilogue.identity()) return tensor_copy(z, y);
+  if (is_half(z.dtype())) {
+    Widened half;
+    return epilogue_forward(half.read(z), epilogue, half.write(y));
+  }
   const bool dense = z.contiguous() && y.contiguous() && !epilogue.gate.defined();
   const int64_t row_pixels = pixels_per_row(z.channels(), dense);
   const RowEpilogue ready(z, epilogue, row_pixels);
@@ -91,6 +96,10 @@ void cpu::raw_gradient(const RawGradient& gradient, const Tensor& dz) {
   if (gradient.plain()) {
     if (dz.raw_data() != gradient.dy.raw_data()) tensor_copy(gradient.dy, dz);
     return;
+  }
+  if (is_half(dz.dtype())) {
+    Widened half;
+    return raw_gradient(half.read(gradient), half.write(dz));
   }
   const bool dense = gradient.dy.contiguous() && gradient.z.contiguous() && dz.contiguous();
   const int64_t c = dz.channels(), row_pixels = pixels_per_row(c, dense);

@@ -6,8 +6,8 @@ namespace ghost {
 namespace cuda {
 namespace {
 
-template <int V, class Act>
-__global__ void epilogue_kernel(ConstMap z, DeviceEpilogue<Act> epilogue, Map y, MapSize size) {
+template <int V, class S, class Act>
+__global__ void epilogue_kernel(ConstMapOf<S> z, DeviceEpilogue<Act> epilogue, MapOf<S> y, MapSize size) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
   ChannelEpilogue<V, Act> of_channels(epilogue, channel);
@@ -20,11 +20,11 @@ __global__ void epilogue_kernel(ConstMap z, DeviceEpilogue<Act> epilogue, Map y,
   }
 }
 
-template <int V, class Act>
-__global__ void raw_gradient_kernel(DeviceRawGradient<Act> gradient, Map dz, MapSize size) {
+template <int V, class S, class Act>
+__global__ void raw_gradient_kernel(DeviceRawGradient<S, Act> gradient, MapOf<S> dz, MapSize size) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
-  const ChannelGradient<V, Act> of_channels(gradient, channel);
+  const ChannelGradient<V, S, Act> of_channels(gradient, channel);
   for (int64_t pixel = first_pixel(); pixel < size.pixels; pixel += pixel_step())
     store(dz.data + pixel * dz.pitch + channel, of_channels.value(pixel));
 }
@@ -32,27 +32,27 @@ __global__ void raw_gradient_kernel(DeviceRawGradient<Act> gradient, Map dz, Map
 }  // namespace
 
 void epilogue_forward(const Tensor& z, const Epilogue& epilogue, const Tensor& y) {
-  require_float32("epilogue", {z, y, epilogue.scale, epilogue.shift, epilogue.gate});
-  if (y.empty()) return;
+  require_float32("epilogue", {epilogue.scale, epilogue.shift, epilogue.gate});
   const MapSize size = map_size(z, epilogue.gate.defined());
-  visit_width(fits_vectors({z, y}), [&](auto width) {
+  visit_maps("epilogue", {z, y}, [&]<class S>(TypeTag<S>, auto width) {
+    if (y.empty()) return;
     visit_device_epilogue(epilogue, [&]<class Act>(const DeviceEpilogue<Act>& on_device) {
       const MapLaunch how = map_launch(size, width);
-      launch(epilogue_kernel<width, Act>, how.grid, how.block, 0, current_stream(z.device()), const_map(z), on_device,
-             map_of(y), size);
+      launch(epilogue_kernel<width, S, Act>, how.grid, how.block, 0, current_stream(z.device()), const_map<S>(z),
+             on_device, map_of<S>(y), size);
     });
   });
 }
 
 void raw_gradient(const RawGradient& gradient, const Tensor& dz) {
-  require_float32("raw_gradient", {gradient.dy, gradient.z, gradient.coefficients, dz});
-  if (dz.empty()) return;
+  require_float32("raw_gradient", {gradient.coefficients});
   const MapSize size = map_size(dz, false);
-  visit_width(fits_vectors({gradient.dy, gradient.z, dz}), [&](auto width) {
-    visit_device_raw_gradient(gradient, [&]<class Act>(const DeviceRawGradient<Act>& on_device) {
+  visit_maps("raw_gradient", {gradient.dy, gradient.z, dz}, [&]<class S>(TypeTag<S>, auto width) {
+    if (dz.empty()) return;
+    visit_device_raw_gradient<S>(gradient, [&]<class Act>(const DeviceRawGradient<S, Act>& on_device) {
       const MapLaunch how = map_launch(size, width);
-      launch(raw_gradient_kernel<width, Act>, how.grid, how.block, 0, current_stream(dz.device()), on_device,
-             map_of(dz), size);
+      launch(raw_gradient_kernel<width, S, Act>, how.grid, how.block, 0, current_stream(dz.device()), on_device,
+             map_of<S>(dz), size);
     });
   });
 }

@@ -14,7 +14,8 @@ bool same_place(const Tensor& part, const Tensor& view) {
 
 FeatureBuffer::FeatureBuffer(const Shape& shape, const TensorOptions& options) {
   GHOST_CHECK(shape.rank() == 4, "a feature buffer has a shape {n, h, w, c}, got ", shape);
-  whole_ = {Tensor(shape, options), Tensor({shape[3]}, options), Tensor({shape[3]}, options)};
+  const TensorOptions of_channels{sum_type(options.dtype), options.device};
+  whole_ = {Tensor(shape, options), Tensor({shape[3]}, of_channels), Tensor({shape[3]}, of_channels)};
 }
 
 FeatureSlot FeatureBuffer::slot(int64_t begin, int64_t count) const {

@@ -53,19 +53,26 @@ inline MapGrid map_grid(const MapSize& size, int width, int64_t rows_per_thread 
   return {{static_cast<unsigned>(x), static_cast<unsigned>(y), static_cast<unsigned>(z)}, block};
 }
 
-// Whether every map can be read four channels at a time, 16 bytes. Undefined tensors do not count.
-inline bool fits_vectors(std::initializer_list<Tensor> maps) {
+// Whether every map can be read `width` channels at a time, with one access. Undefined tensors do not count.
+inline bool fits_vectors(std::initializer_list<Tensor> maps, int width = 4) {
   for (const Tensor& map : maps) {
     if (!map.defined()) continue;
-    if (map.channels() % 4 != 0 || (map.pixels() > 1 && map.pitch() % 4 != 0)) return false;
-    if (reinterpret_cast<uintptr_t>(map.raw_data()) % 16 != 0) return false;
+    if (map.channels() % width != 0 || (map.pixels() > 1 && map.pitch() % width != 0)) return false;
+    if (reinterpret_cast<uintptr_t>(map.raw_data()) % static_cast<uintptr_t>(width * size_of(map.dtype())) != 0)
+      return false;
   }
   return true;
 }
 
+// The most channels that one access of at most 16 bytes reads of every map: 8 (of half maps), 4 or 1.
+inline int vector_width(std::initializer_list<Tensor> maps) {
+  if (is_half(maps.begin()->dtype()) && fits_vectors(maps, 8)) return 8;
+  return fits_vectors(maps) ? 4 : 1;
+}
+
 // Parts that a reduction over all pixels of these maps leaves.
 inline int64_t reduction_parts(std::initializer_list<Tensor> maps) {
-  return map_grid(map_size(*maps.begin(), false), fits_vectors(maps) ? 4 : 1, kRowsPerThread).grid.y;
+  return map_grid(map_size(*maps.begin(), false), vector_width(maps), kRowsPerThread).grid.y;
 }
 
 }  // namespace ghost

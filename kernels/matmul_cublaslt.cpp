@@ -10,6 +10,8 @@
 #include "core/error.h"
 #include "core/shared_library_cuda.h"
 #include "kernels/cublaslt.h"
+#include "kernels/cuda_require.h"
+#include "kernels/tf32.h"
 
 namespace ghost::cuda {
 namespace {
@@ -81,6 +83,8 @@ using Preference = std::unique_ptr<cublasLtMatmulPreferenceOpaque_t, Destroyer<&
 // cuBLASLt reads column-major: what we call c {m, n} is its {n, m}, so it computes c^T = b'^T a'^T. All of the problem,
 // and the key of the cache; "first" is b, "second" is a.
 struct Product {
+  DType dtype;
+  bool tf32;                     // float32 products may round their inputs to TF32
   int64_t rows, columns, inner;  // of c^T: n, m, k
   int64_t first_pitch, second_pitch, result_pitch;
   int64_t first_alignment, second_alignment, result_alignment, bias_alignment;  // bytes; bias 0: none
@@ -89,11 +93,15 @@ struct Product {
   friend auto operator<=>(const Product&, const Product&) = default;
 };
 
-Layout make_layout(int64_t rows, int64_t columns, int64_t pitch) {
+cudaDataType data_type(DType dtype) {
+  return dtype == DType::kBFloat16 ? CUDA_R_16BF : dtype == DType::kFloat16 ? CUDA_R_16F : CUDA_R_32F;
+}
+
+Layout make_layout(const Product& p, int64_t rows, int64_t columns, int64_t pitch) {
   cublasLtMatrixLayout_t layout = nullptr;
-  check_cublas(
-      cublaslt().create_layout(&layout, CUDA_R_32F, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns), pitch),
-      "cublasLtMatrixLayoutCreate");
+  check_cublas(cublaslt().create_layout(&layout, data_type(p.dtype), static_cast<uint64_t>(rows),
+                                        static_cast<uint64_t>(columns), pitch),
+               "cublasLtMatrixLayoutCreate");
   return Layout(layout);
 }
 
@@ -101,13 +109,14 @@ Layout make_layout(int64_t rows, int64_t columns, int64_t pitch) {
 class MatmulPlan {
  public:
   MatmulPlan(cublasLtHandle_t handle, const Product& p, const void* bias)
-      : first_(p.transpose_first ? make_layout(p.inner, p.rows, p.first_pitch)
-                                 : make_layout(p.rows, p.inner, p.first_pitch)),
-        second_(p.transpose_second ? make_layout(p.columns, p.inner, p.second_pitch)
-                                   : make_layout(p.inner, p.columns, p.second_pitch)),
-        result_(make_layout(p.rows, p.columns, p.result_pitch)) {
+      : first_(p.transpose_first ? make_layout(p, p.inner, p.rows, p.first_pitch)
+                                 : make_layout(p, p.rows, p.inner, p.first_pitch)),
+        second_(p.transpose_second ? make_layout(p, p.columns, p.inner, p.second_pitch)
+                                   : make_layout(p, p.inner, p.columns, p.second_pitch)),
+        result_(make_layout(p, p.rows, p.columns, p.result_pitch)) {
     cublasLtMatmulDesc_t operation = nullptr;
-    check_cublas(cublaslt().create_operation(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+    const cublasComputeType_t compute = p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    check_cublas(cublaslt().create_operation(&operation, compute, CUDA_R_32F), "cublasLtMatmulDescCreate");
     operation_.reset(operation);
     set(CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_first ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_second ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -118,8 +127,8 @@ class MatmulPlan {
     choose(handle, p);
   }
 
-  void run(cublasLtHandle_t handle, const Device& device, const float* first, const float* second, const void* bias,
-           float* result, bool accumulate) {
+  void run(cublasLtHandle_t handle, const Device& device, const void* first, const void* second, const void* bias,
+           void* result, bool accumulate) {
     if (bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     const float alpha = 1, beta = accumulate ? 1.0f : 0.0f;
     const std::shared_ptr<void> workspace = cuda_allocate(static_cast<int64_t>(chosen_.workspaceSize), device);
@@ -172,7 +181,7 @@ class MatmulCache {
     check_cublas(cublaslt().create(&handle_), "cublasLtCreate");
   }
 
-  void run(const Product& product, const float* first, const float* second, const void* bias, float* result,
+  void run(const Product& product, const void* first, const void* second, const void* bias, void* result,
            bool accumulate) {
     const std::lock_guard lock(mutex_);
     current_stream(device_);
@@ -212,9 +221,13 @@ void matmul(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& 
   GHOST_ASSERT(inner > 0 && inner == (options.transpose_b ? b.channels() : b.pixels()) &&
                    !(options.accumulate && bias.defined()),
                "matmul of ", a.shape(), " and ", b.shape());
+  const DType dtype = require_maps("linear", {a, b, c});
+  GHOST_ASSERT(!bias.defined() || dtype == DType::kFloat32, "matmul of ", dtype, " with a bias");
   if (c.empty()) return;
   // A row-major matrix is its own transpose in column-major words, so the flags stay as they are.
-  const Product product{.rows = c.channels(),
+  const Product product{.dtype = dtype,
+                        .tf32 = dtype == DType::kFloat32 && Tf32Scope::active(),
+                        .rows = c.channels(),
                         .columns = c.pixels(),
                         .inner = inner,
                         .first_pitch = pitch_of(b),
@@ -227,7 +240,7 @@ void matmul(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& 
                         .transpose_first = options.transpose_b,
                         .transpose_second = options.transpose_a};
   matmul_cache(c.device())
-      .run(product, b.data<float>(), a.data<float>(), bias.defined() ? bias.raw_data() : nullptr, c.data<float>(),
+      .run(product, b.raw_data(), a.raw_data(), bias.defined() ? bias.raw_data() : nullptr, c.raw_data(),
            options.accumulate);
 }
 

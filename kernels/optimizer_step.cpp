@@ -7,7 +7,7 @@ namespace ghost {
 double global_norm(const std::vector<Tensor>& tensors) {
   if (tensors.empty()) return 0;
   const Device device = tensors[0].device();
-  const Tensor norm = Tensor::zeros({3}, {DType::kFloat64, device});
+  const Tensor norm = Tensor::zeros({kNormSize}, {DType::kFloat64, device});
   GHOST_DISPATCH(device, gradient_norm(tensors, 0, norm));
   return norm.to_vector()[kNorm];
 }
@@ -20,10 +20,11 @@ StepNumbers numbers_of(const AdamOptions& options) {
 }
 
 void cpu::gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm) {
-  double* const to = norm.data<double>();
-  to[kNorm] = std::sqrt(squared_norm(gradients));
-  to[kClip] = clip_factor(to[kNorm], most);
-  to[kNormSum] += to[kNorm];
+  enter_norm(norm.data<double>(), std::sqrt(squared_norm(gradients)), most);
+}
+
+void cpu::scaled_loss_gradient(const Tensor& norm, double share, const Tensor& gradient) {
+  gradient.fill(share * norm.data<double>()[kLossScale]);
 }
 
 }  // namespace ghost

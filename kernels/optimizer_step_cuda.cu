@@ -148,9 +148,11 @@ __global__ void gradient_norm_kernel(Table<1> table, double* partials, int64_t f
   for (int64_t i = threadIdx.x; i < first + gridDim.x; i += kThreads) sum += partials[i];
   sum = block_sum(sum, shared);
   if (threadIdx.x != 0) return;
-  norm[kNorm] = sqrt(sum);
-  norm[kClip] = clip_factor(norm[kNorm], most);
-  norm[kNormSum] += norm[kNorm];
+  enter_norm(norm, sqrt(sum), most);
+}
+
+__global__ void scaled_loss_gradient_kernel(const double* norm, double share, float* gradient) {
+  *gradient = static_cast<float>(share * norm[kLossScale]);
 }
 
 // Cuts tensors into tables and calls start(table) for each. tensors(i) gives tensor i's P parts, of equal size.
@@ -246,6 +248,11 @@ void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>& aver
   for_each_element<2>("ema", values[0].device(), values.size(), op, {{}, numbers}, [&](size_t i) {
     return std::pair{std::array<Tensor, 2>{values[i], averages[i]}, 0.0};
   });
+}
+
+void scaled_loss_gradient(const Tensor& norm, double share, const Tensor& gradient) {
+  launch(scaled_loss_gradient_kernel, 1, 1, 0, current_stream(norm.device()), norm.data<double>(), share,
+         gradient.data<float>());
 }
 
 void gradient_norm(const std::vector<Tensor>& gradients, double most, const Tensor& norm) {

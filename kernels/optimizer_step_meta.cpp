@@ -43,6 +43,10 @@ void ema_step(const std::vector<Tensor>& values, const std::vector<Tensor>&, dou
   for_each_table("for_each_element_kernel", values, 2, 3);
 }
 
+void scaled_loss_gradient(const Tensor& norm, double, const Tensor& gradient) {
+  kernel("scaled_loss_gradient_kernel", {norm.rows(kLossScale, 1), gradient});
+}
+
 void gradient_norm(const std::vector<Tensor>& gradients, double, const Tensor& norm) {
   const int64_t blocks = pieces_of(gradients);
   if (blocks == 0) return write_norm_of_nothing(norm);

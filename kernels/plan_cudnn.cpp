@@ -86,7 +86,7 @@ CudnnDescriptor operation_graph(const ConvolutionProblem& p, const PlanTarget& t
   const CudnnDescriptor x = map(kXId, p.dtype, p.x_alignment, {p.n, p.c, p.h, p.w}, p.x_pitch);
   const CudnnDescriptor z = map(kZId, p.dtype, p.z_alignment, {p.n, p.o, p.out_h, p.out_w}, p.z_pitch);
   const CudnnDescriptor weight =
-      map(kWeightId, p.weight_dtype, p.weight_alignment, {p.o, inputs, p.kernel_h, p.kernel_w}, inputs);
+      map(kWeightId, p.dtype, p.weight_alignment, {p.o, inputs, p.kernel_h, p.kernel_w}, inputs);
   const CudnnDescriptor of_convolution = convolution(p);
   const PassNames names = names_of(p.pass);
   CudnnDescriptor operation(names.operation);

@@ -1,6 +1,7 @@
 #include "core/simd_targets.h"
 #include "kernels/epilogue_rows.h"
 #include "kernels/pool.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool_cpu.cpp"
@@ -62,6 +63,7 @@ HWY_EXPORT(spread_one_image);
 
 void cpu::global_average_pool_forward(const Tensor& z, const Epilogue& epilogue, const Tensor& y) {
   if (z.empty()) return;
+  if (is_half(z.dtype())) return global_average_pool_forward(Widened::read(z), epilogue, y);
   const RowEpilogue ready(z, epilogue, 1);
   const auto run = HWY_DYNAMIC_DISPATCH(pool_one_image);
   parallel_for(z.dim(0), [&](int64_t image) { run(z, ready, y, image); });
@@ -69,6 +71,10 @@ void cpu::global_average_pool_forward(const Tensor& z, const Epilogue& epilogue,
 
 void cpu::global_average_pool_backward(const Tensor& dy, const Tensor& dx, bool accumulate_dx) {
   if (dx.empty()) return;
+  if (is_half(dx.dtype())) {
+    Widened half;
+    return global_average_pool_backward(dy, half.write(dx, accumulate_dx), accumulate_dx);
+  }
   const auto run = HWY_DYNAMIC_DISPATCH(spread_one_image);
   parallel_for(dx.dim(0), [&](int64_t image) { run(dy, dx, accumulate_dx, image); });
 }

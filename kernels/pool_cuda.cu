@@ -7,8 +7,8 @@ namespace cuda {
 namespace {
 
 // One block sums one image's pixels for its channels.
-template <int V, class Act>
-__global__ void pool_kernel(ConstMap z, DeviceEpilogue<Act> epilogue, MapSize size, Map y) {
+template <int V, class S, class Act>
+__global__ void pool_kernel(ConstMapOf<S> z, DeviceEpilogue<Act> epilogue, MapSize size, Map y) {
   GHOST_DYNAMIC_SHARED(Sum<V>, shared);
   const int64_t channel = first_channel<V>();
   const bool active = channel < size.channels;
@@ -25,8 +25,8 @@ __global__ void pool_kernel(ConstMap z, DeviceEpilogue<Act> epilogue, MapSize si
   }
 }
 
-template <int V>
-__global__ void pool_backward_kernel(ConstMap dy, MapSize size, Map dx, bool accumulate) {
+template <int V, class S>
+__global__ void pool_backward_kernel(ConstMap dy, MapSize size, MapOf<S> dx, bool accumulate) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
   for (int64_t n = blockIdx.z; n < size.images; n += gridDim.z) {
@@ -41,27 +41,27 @@ __global__ void pool_backward_kernel(ConstMap dy, MapSize size, Map dx, bool acc
 }  // namespace
 
 void global_average_pool_forward(const Tensor& z, const Epilogue& epilogue, const Tensor& y) {
-  require_float32("global_average_pool", {z, epilogue.scale, epilogue.shift, epilogue.gate, y});
-  if (z.empty()) return;
+  require_float32("global_average_pool", {epilogue.scale, epilogue.shift, epilogue.gate, y});
   const MapSize size = map_size(z, true);
-  visit_width(fits_vectors({z}), [&](auto width) {
+  visit_maps("global_average_pool", {z}, [&]<class S>(TypeTag<S>, auto width) {
+    if (z.empty()) return;
     MapLaunch how = map_launch(size, width);
     how.grid.y = 1;
     visit_device_epilogue(epilogue, [&]<class Act>(const DeviceEpilogue<Act>& on_device) {
-      launch(pool_kernel<width, Act>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y,
-             current_stream(z.device()), const_map(z), on_device, size, map_of(y));
+      launch(pool_kernel<width, S, Act>, how.grid, how.block, sizeof(Sum<width>) * how.block.x * how.block.y,
+             current_stream(z.device()), const_map<S>(z), on_device, size, map_of(y));
     });
   });
 }
 
 void global_average_pool_backward(const Tensor& dy, const Tensor& dx, bool accumulate_dx) {
-  require_float32("global_average_pool", {dy, dx});
-  if (dx.empty()) return;
+  require_float32("global_average_pool", {dy});
   const MapSize size = map_size(dx, true);
-  visit_width(fits_vectors({dx}), [&](auto width) {
+  visit_maps("global_average_pool", {dx}, [&]<class S>(TypeTag<S>, auto width) {
+    if (dx.empty()) return;
     const MapLaunch how = map_launch(size, width);
-    launch(pool_backward_kernel<width>, how.grid, how.block, 0, current_stream(dx.device()), const_map(dy), size,
-           map_of(dx), accumulate_dx);
+    launch(pool_backward_kernel<width, S>, how.grid, how.block, 0, current_stream(dx.device()), const_map(dy), size,
+           map_of<S>(dx), accumulate_dx);
   });
 }
 

@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "core/simd_targets.h"
 #include "kernels/pyramid_pool.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pyramid_pool_cpu.cpp"
@@ -172,6 +173,10 @@ void for_lanes(int64_t images, int64_t channels, const Body& body) {
 
 void cpu::pyramid_pool_forward(const Tensor& y, const std::vector<int>& sizes, const Tensor& places) {
   if (y.empty()) return;
+  if (is_half(y.dtype())) {
+    Widened half;
+    return pyramid_pool_forward(half.write(y, true), sizes, places);
+  }
   GHOST_ASSERT(y.dim(1) * y.dim(2) <= 1 << 24, "a place of ", y.dim(1), "x", y.dim(2), " is no exact float");
   visit_float(y.dtype(), [&]<class T>(TypeTag<T>) {
     for_lanes(y.dim(0), y.channels() / (static_cast<int64_t>(sizes.size()) + 1),
@@ -181,6 +186,10 @@ void cpu::pyramid_pool_forward(const Tensor& y, const std::vector<int>& sizes, c
 
 void cpu::pyramid_pool_backward(const Tensor& dy, const Tensor& places, const Tensor& dx, bool accumulate_dx) {
   if (dx.empty()) return;
+  if (is_half(dx.dtype())) {
+    Widened half;
+    return pyramid_pool_backward(half.read(dy), places, half.write(dx, accumulate_dx), accumulate_dx);
+  }
   visit_float(dx.dtype(), [&]<class T>(TypeTag<T>) {
     for_lanes(dx.dim(0), dx.channels(),
               [&](int64_t image, int64_t begin) { spread_lane<T>(dy, places, dx, accumulate_dx, image, begin); });

@@ -1,3 +1,4 @@
+#include "core/tensor_ops.h"
 #include "kernels/meta_bytes.h"
 #include "kernels/pyramid_pool.h"
 
@@ -12,7 +13,12 @@ void pyramid_pool_forward(const Tensor& y, const std::vector<int>& sizes, const 
 }
 
 void pyramid_pool_backward(const Tensor& dy, const Tensor& places, const Tensor& dx, bool accumulate_dx) {
-  if (!dx.empty()) kernel("pyramid_pool_backward_kernel", bytes_of({dy, places}) + bytes_written(dx, accumulate_dx));
+  if (dx.empty()) return;
+  const bool half = is_half(dx.dtype());
+  const Tensor sums = half ? Tensor(dx.shape(), dx.sum_options()) : dx;
+  if (accumulate_dx && half) tensor_convert(dx, sums);
+  kernel("pyramid_pool_backward_kernel", bytes_of({dy, places}) + bytes_written(sums, accumulate_dx));
+  if (half) tensor_convert(sums, dx);
 }
 
 }  // namespace ghost::meta

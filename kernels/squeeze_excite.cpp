@@ -11,7 +11,7 @@ void check(const Tensor& z, const Epilogue& epilogue, const SqueezeExciteTensors
   GHOST_ASSERT(!epilogue.gate.defined(), "squeeze_excite of a feature that already has a gate");
   const int64_t c = z.channels(), r = weights.reduce_weight.dim(0);
   const auto expect = [&](const char* name, const Tensor& weight, const Shape& shape) {
-    GHOST_CHECK(weight.shape() == shape && weight.dtype() == z.dtype() && weight.device() == z.device(),
+    GHOST_CHECK(weight.shape() == shape && weight.dtype() == sum_type(z.dtype()) && weight.device() == z.device(),
                 "squeeze_excite: ", name, " is ", weight.dtype(), ' ', weight.shape(), " on ", weight.device(),
                 "; the map ", z.dtype(), ' ', z.shape(), " on ", z.device(), " needs ", shape);
   };
@@ -29,8 +29,9 @@ Feature squeeze_excite(const Feature& x, const SqueezeExciteWeights& weights, Ac
                                      weights.expand_weight.value(), weights.expand_bias.value()};
   check(z, x.epilogue, tensors);
   const int64_t n = z.dim(0), c = z.channels(), r = tensors.reduce_weight.dim(0);
-  const SqueezeExciteSaved saved{Tensor({n, c}, z.options()), Tensor({n, r}, z.options()), Tensor({n, c}, z.options())};
-  const Tensor gate({n, c}, z.options());
+  const TensorOptions small = z.sum_options();
+  const SqueezeExciteSaved saved{Tensor({n, c}, small), Tensor({n, r}, small), Tensor({n, c}, small)};
+  const Tensor gate({n, c}, small);
   GHOST_DISPATCH(z.device(), squeeze_excite_forward(z, x.epilogue, tensors, gate_activation, saved, gate));
 
   const Variables inputs{x.raw, weights.reduce_weight, weights.reduce_bias, weights.expand_weight, weights.expand_bias};

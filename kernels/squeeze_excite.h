@@ -4,7 +4,8 @@
 //             result: the same raw map with gate[n,c] = gate_activation(e) in its epilogue; nothing of the map's size
 //             is written
 //   backward  dgate = sum_{h,w} dy * y, through both fc layers to dp, and dx = dy * gate + dp / (h*w), deterministic
-// Weights are 1x1 convolutions' {r, c, 1, 1} and {c, r, 1, 1}; biases {r} and {c}. x must carry no gate yet.
+// All but the map is in its sum_type. Weights are 1x1 convolutions' {r, c, 1, 1} and {c, r, 1, 1}; biases {r} and {c}.
+// x must carry no gate yet.
 #pragma once
 
 #include "kernels/feature.h"

@@ -3,6 +3,7 @@
 #include "kernels/gemm.h"
 #include "kernels/pool.h"
 #include "kernels/squeeze_excite.h"
+#include "kernels/widened.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/squeeze_excite_cpu.cpp"
@@ -123,6 +124,8 @@ void mask_all(const Tensor& dy, const Tensor& x, Activation activation) {
 void cpu::squeeze_excite_forward(const Tensor& z, const Epilogue& epilogue, const SqueezeExciteTensors& weights,
                                  Activation gate_activation, const SqueezeExciteSaved& saved, const Tensor& gate) {
   if (z.empty()) return;
+  if (is_half(z.dtype()))
+    return squeeze_excite_forward(Widened::read(z), epilogue, weights, gate_activation, saved, gate);
   global_average_pool_forward(z, epilogue, saved.pooled);
   visit_float(z.dtype(), [&]<class T>(TypeTag<T>) {
     fully_connected(saved.pooled.data<T>(), weights.reduce_weight, weights.reduce_bias, saved.reduced);
@@ -137,6 +140,11 @@ void cpu::squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilo
                                   const SqueezeExciteTensors& weights, Activation gate_activation,
                                   const SqueezeExciteSaved& saved, const Tensor& gate,
                                   const SqueezeExciteTensors& weight_gradients, const Tensor& dx, bool accumulate_dx) {
+  if (is_half(z.dtype())) {
+    Widened half;
+    return squeeze_excite_backward(half.read(dy), half.read(z), epilogue, weights, gate_activation, saved, gate,
+                                   weight_gradients, half.write(dx, accumulate_dx), accumulate_dx);
+  }
   const Tensor dexpanded(gate.shape(), gate.options()), dreduced(saved.reduced.shape(), gate.options());
   const Tensor dpooled(gate.shape(), gate.options());
   if (!z.empty()) {

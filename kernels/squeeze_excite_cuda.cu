@@ -101,8 +101,8 @@ __global__ void fc_weight_gradient_kernel(LayerGradient expand, LayerGradient re
 }
 
 // de[n,c] = gate_act'(e[n,c]) * sum_{h,w} dy * y, y = z with its epilogue. One block for an image's channels.
-template <int V, class Act, class GateAct>
-__global__ void gate_gradient_kernel(ConstMap dy, ConstMap z, DeviceEpilogue<Act> epilogue, MapSize size,
+template <int V, class S, class Act, class GateAct>
+__global__ void gate_gradient_kernel(ConstMapOf<S> dy, ConstMapOf<S> z, DeviceEpilogue<Act> epilogue, MapSize size,
                                      ConstMap expanded, GateAct gate_act, Map de) {
   GHOST_DYNAMIC_SHARED(Sum<V>, shared);
   const int64_t channel = first_channel<V>();
@@ -126,9 +126,9 @@ __global__ void gate_gradient_kernel(ConstMap dy, ConstMap z, DeviceEpilogue<Act
 }
 
 // dx = dy * gate + dp / (h*w).
-template <int V>
-__global__ void squeeze_excite_input_kernel(ConstMap dy, ConstMap gate, ConstMap dpooled, MapSize size, Map dx,
-                                            bool accumulate) {
+template <int V, class S>
+__global__ void squeeze_excite_input_kernel(ConstMapOf<S> dy, ConstMap gate, ConstMap dpooled, MapSize size,
+                                            MapOf<S> dx, bool accumulate) {
   const int64_t channel = first_channel<V>();
   if (channel >= size.channels) return;
   for (int64_t n = blockIdx.z; n < size.images; n += gridDim.z) {
@@ -165,7 +165,7 @@ LayerGradient layer_gradient(const Tensor& dy, const Tensor& x, const PiecewiseL
 
 void squeeze_excite_forward(const Tensor& z, const Epilogue& epilogue, const SqueezeExciteTensors& weights,
                             Activation gate_activation, const SqueezeExciteSaved& saved, const Tensor& gate) {
-  require_float32("squeeze_excite", {z, weights.reduce_weight, weights.reduce_bias, weights.expand_weight,
+  require_float32("squeeze_excite", {weights.reduce_weight, weights.reduce_bias, weights.expand_weight,
                                      weights.expand_bias, saved.pooled, saved.reduced, saved.expanded, gate});
   if (z.empty()) return;
   global_average_pool_forward(z, epilogue, saved.pooled);
@@ -187,7 +187,7 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
                              const SqueezeExciteTensors& weights, Activation gate_activation,
                              const SqueezeExciteSaved& saved, const Tensor& gate,
                              const SqueezeExciteTensors& weight_gradients, const Tensor& dx, bool accumulate_dx) {
-  require_float32("squeeze_excite", {dy, z, weights.reduce_weight, weights.expand_weight, gate, dx});
+  require_float32("squeeze_excite", {weights.reduce_weight, weights.expand_weight, gate});
   if (z.empty()) {
     for (const Tensor& gradient : {weight_gradients.reduce_weight, weight_gradients.reduce_bias,
                                    weight_gradients.expand_weight, weight_gradients.expand_bias})
@@ -196,17 +196,17 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
   }
   const cudaStream_t stream = current_stream(z.device());
   const MapSize size = map_size(z, true);
-  const Tensor de({size.images, size.channels}, z.options()), dpooled(de.shape(), z.options());
-  const Tensor dq({size.images, weights.reduce_weight.dim(0)}, z.options());
+  const Tensor de({size.images, size.channels}, gate.options()), dpooled(de.shape(), gate.options());
+  const Tensor dq({size.images, weights.reduce_weight.dim(0)}, gate.options());
 
-  visit_width(fits_vectors({dy, z}), [&](auto width) {
+  visit_maps("squeeze_excite", {dy, z}, [&]<class S>(TypeTag<S>, auto width) {
     MapLaunch how = map_launch(size, width);
     how.grid.y = 1;
     visit_device_epilogue(epilogue, [&]<class Act>(const DeviceEpilogue<Act>& on_device) {
       visit_device_activation(gate_activation, [&]<class GateAct>(const GateAct& gate_act) {
-        launch(gate_gradient_kernel<width, Act, GateAct>, how.grid, how.block,
-               sizeof(Sum<width>) * how.block.x * how.block.y, stream, const_map(dy), const_map(z), on_device, size,
-               const_map(saved.expanded), gate_act, map_of(de));
+        launch(gate_gradient_kernel<width, S, Act, GateAct>, how.grid, how.block,
+               sizeof(Sum<width>) * how.block.x * how.block.y, stream, const_map<S>(dy), const_map<S>(z), on_device,
+               size, const_map(saved.expanded), gate_act, map_of(de));
       });
     });
   });
@@ -218,10 +218,10 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
            layer_gradient(de, saved.reduced, kReluActivation, expand_weight, expand_bias),
            layer_gradient(dq, saved.pooled, kNoActivation, reduce_weight, reduce_bias), size.images);
   if (!dx.defined()) return;
-  visit_width(fits_vectors({dy, dx}), [&](auto width) {
+  visit_maps("squeeze_excite", {dy, dx}, [&]<class S>(TypeTag<S>, auto width) {
     const MapLaunch how = map_launch(size, width);
-    launch(squeeze_excite_input_kernel<width>, how.grid, how.block, 0, stream, const_map(dy), const_map(gate),
-           const_map(dpooled), size, map_of(dx), accumulate_dx);
+    launch(squeeze_excite_input_kernel<width, S>, how.grid, how.block, 0, stream, const_map<S>(dy), const_map(gate),
+           const_map(dpooled), size, map_of<S>(dx), accumulate_dx);
   });
 }
 

@@ -23,8 +23,8 @@ void squeeze_excite_backward(const Tensor& dy, const Tensor& z, const Epilogue& 
       if (gradient.defined()) gradient.fill(0);
     return;
   }
-  const Tensor de({z.dim(0), z.channels()}, z.options()), dpooled(de.shape(), z.options());
-  const Tensor dq({z.dim(0), weights.reduce_weight.dim(0)}, z.options());
+  const Tensor de({z.dim(0), z.channels()}, gate.options()), dpooled(de.shape(), gate.options());
+  const Tensor dq({z.dim(0), weights.reduce_weight.dim(0)}, gate.options());
   const int64_t flops = 2 * z.dim(0) * weights.reduce_weight.numel();
   kernel("gate_gradient_kernel", bytes_of(z, epilogue) + bytes_of({dy, saved.expanded, de}));
   kernel("fc_input_gradient_kernel", {de, weights.expand_weight, saved.reduced, dq}, flops);

@@ -2,6 +2,7 @@
 
 #include "core/parallel.h"
 #include "kernels/upsample.h"
+#include "kernels/widened.h"
 
 namespace ghost {
 namespace {
@@ -36,6 +37,10 @@ void gather_row(const Tensor& dz, const Tensor& dx, bool accumulate, int64_t row
 
 void cpu::upsample2x_forward(const Tensor& x, const Tensor& z) {
   if (x.empty()) return;
+  if (is_half(x.dtype())) {
+    Widened half;
+    return upsample2x_forward(half.read(x), half.write(z));
+  }
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
     parallel_for(x.dim(0) * x.dim(1), [&](int64_t row) { spread_row<T>(x, z, row); });
   });
@@ -43,6 +48,10 @@ void cpu::upsample2x_forward(const Tensor& x, const Tensor& z) {
 
 void cpu::upsample2x_backward(const Tensor& dz, const Tensor& dx, bool accumulate_dx) {
   if (dx.empty()) return;
+  if (is_half(dx.dtype())) {
+    Widened half;
+    return upsample2x_backward(half.read(dz), half.write(dx, accumulate_dx), accumulate_dx);
+  }
   visit_float(dx.dtype(), [&]<class T>(TypeTag<T>) {
     parallel_for(dx.dim(0) * dx.dim(1), [&](int64_t row) { gather_row<T>(dz, dx, accumulate_dx, row); });
   });

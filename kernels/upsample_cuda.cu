@@ -1,5 +1,4 @@
 #include "kernels/cuda_map.h"
-#include "kernels/cuda_require.h"
 #include "kernels/upsample.h"
 
 namespace ghost {
@@ -7,8 +6,8 @@ namespace cuda {
 namespace {
 
 // Pixels are numbered over all images: rows of one image follow those of the one before.
-template <int V>
-__global__ void upsample2x_kernel(ConstMap x, MapSize small, int64_t width, Map z) {
+template <int V, class S>
+__global__ void upsample2x_kernel(ConstMapOf<S> x, MapSize small, int64_t width, MapOf<S> z) {
   const int64_t channel = first_channel<V>();
   if (channel >= small.channels) return;
   for (int64_t p = first_pixel(); p < small.pixels; p += pixel_step()) {
@@ -19,8 +18,9 @@ __global__ void upsample2x_kernel(ConstMap x, MapSize small, int64_t width, Map 
   }
 }
 
-template <int V>
-__global__ void upsample2x_backward_kernel(ConstMap dz, MapSize small, int64_t width, Map dx, bool accumulate) {
+template <int V, class S>
+__global__ void upsample2x_backward_kernel(ConstMapOf<S> dz, MapSize small, int64_t width, MapOf<S> dx,
+                                           bool accumulate) {
   const int64_t channel = first_channel<V>();
   if (channel >= small.channels) return;
   for (int64_t p = first_pixel(); p < small.pixels; p += pixel_step()) {
@@ -38,24 +38,22 @@ __global__ void upsample2x_backward_kernel(ConstMap dz, MapSize small, int64_t w
 }  // namespace
 
 void upsample2x_forward(const Tensor& x, const Tensor& z) {
-  require_float32("upsample2x", {x, z});
-  if (x.empty()) return;
   const MapSize size = map_size(x, false);
-  visit_width(fits_vectors({x, z}), [&](auto width) {
+  visit_maps("upsample2x", {x, z}, [&]<class S>(TypeTag<S>, auto width) {
+    if (x.empty()) return;
     const MapLaunch how = map_launch(size, width);
-    launch(upsample2x_kernel<width>, how.grid, how.block, 0, current_stream(x.device()), const_map(x), size, x.dim(2),
-           map_of(z));
+    launch(upsample2x_kernel<width, S>, how.grid, how.block, 0, current_stream(x.device()), const_map<S>(x), size,
+           x.dim(2), map_of<S>(z));
   });
 }
 
 void upsample2x_backward(const Tensor& dz, const Tensor& dx, bool accumulate_dx) {
-  require_float32("upsample2x", {dz, dx});
-  if (dx.empty()) return;
   const MapSize size = map_size(dx, false);
-  visit_width(fits_vectors({dz, dx}), [&](auto width) {
+  visit_maps("upsample2x", {dz, dx}, [&]<class S>(TypeTag<S>, auto width) {
+    if (dx.empty()) return;
     const MapLaunch how = map_launch(size, width);
-    launch(upsample2x_backward_kernel<width>, how.grid, how.block, 0, current_stream(dx.device()), const_map(dz), size,
-           dx.dim(2), map_of(dx), accumulate_dx);
+    launch(upsample2x_backward_kernel<width, S>, how.grid, how.block, 0, current_stream(dx.device()), const_map<S>(dz),
+           size, dx.dim(2), map_of<S>(dx), accumulate_dx);
   });
 }
 

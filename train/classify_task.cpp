@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include "data/draw.h"
+#include "kernels/tf32.h"
 #include "losses/cross_entropy.h"
 #include "train/classify_data.h"
 #include "train/evaluate.h"
+#include "train/precision.h"
 #include "train/streams.h"
 #include "train/task.h"
 
@@ -27,7 +29,7 @@ class ClassifyTask : public Task {
   int64_t batches(int64_t) const override { return training_->batches_per_epoch(); }
   void start_epoch(int64_t epoch, int64_t first_sample) override;
   std::vector<Tensor> next_batch(int64_t micro_step) override;
-  void add_batch(const std::vector<Tensor>& parts, int64_t step, double share) override;
+  void add_batch(const std::vector<Tensor>& parts, int64_t step, const Tensor& dloss) override;
   std::vector<double> take_sums() override { return {losses_.take()}; }
   int64_t skipped_pictures() const override { return batch_->skipped; }
   std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
@@ -42,6 +44,7 @@ class ClassifyTask : public Task {
 
   const Config config_;
   const Device device_;
+  const Precision precision_;
   std::unique_ptr<Loader> training_, validation_;
   ModelCard card_;
   std::unique_ptr<Classifier> model_;
@@ -52,7 +55,7 @@ class ClassifyTask : public Task {
 };
 
 ClassifyTask::ClassifyTask(const Config& config, const Device& device, bool resuming)
-    : config_(config), device_(device) {
+    : config_(config), device_(device), precision_(precision_of(config.train.precision, device)) {
   GHOST_CHECK(!config.data.train.empty(),
               "data.train is not set: a folder with one folder of pictures per class is needed");
   GHOST_CHECK(!config.data.val.empty(),
@@ -118,7 +121,7 @@ std::vector<Tensor> ClassifyTask::next_batch(int64_t micro_step) {
 
 Variable ClassifyTask::loss_of(const std::vector<Tensor>& parts) {
   const DropoutDraw draw{.seed = static_cast<uint64_t>(config_.train.seed), .stream_at = parts[2]};
-  const Variable logits = model_->forward(Variable(parts[0]), draw);
+  const Variable logits = model_->forward(Variable(parts[0].to(precision_.maps)), draw);
   ClassTargets targets{parts[1], {}, {}};
   if (parts.size() > 3) {
     targets.other_labels = parts[3];
@@ -127,8 +130,9 @@ Variable ClassifyTask::loss_of(const std::vector<Tensor>& parts) {
   return softmax_cross_entropy(logits, targets, config_.loss.label_smoothing);
 }
 
-void ClassifyTask::add_batch(const std::vector<Tensor>& parts, int64_t step, double share) {
-  losses_.add(backward_batch(*this, step, share, [&] { return loss_of(parts); }));
+void ClassifyTask::add_batch(const std::vector<Tensor>& parts, int64_t step, const Tensor& dloss) {
+  const Tf32Scope tf32(precision_.tf32);
+  losses_.add(backward_batch(*this, step, dloss, [&] { return loss_of(parts); }));
 }
 
 Image ClassifyTask::draw_batch() const {

@@ -136,7 +136,12 @@ void add_training(Config& c, std::vector<ConfigKey>& keys) {
            &c.train.seed,
            {.range = between(0, 9007199254740992),
             .help = "Start of all random numbers; the same seed gives the same weights, bit for bit."}},
-          {"train.precision", &c.train.precision, {.choices = {"fp32"}, .help = "Number format of the computation."}},
+          {"train.precision",
+           &c.train.precision,
+           {.choices = {"fp32", "tf32", "bf16", "fp16"},
+            .help = "Type of a training step's maps and their gradients. tf32: float32 maps, but products round their "
+                    "inputs; CUDA only. bf16, fp16: half the memory, sums in float32; on the CPU for trials, it is no "
+                    "faster. Weights, statistics, loss and evaluation are float32 in all."}},
           {"train.max_grad_norm",
            &c.train.max_grad_norm,
            {.range = at_least(0),

@@ -3,9 +3,11 @@
 #include <cmath>
 
 #include "data/draw_boxes.h"
+#include "kernels/tf32.h"
 #include "losses/yolo_targets.h"
 #include "train/detect_data.h"
 #include "train/detect_evaluate.h"
+#include "train/precision.h"
 #include "train/task.h"
 
 namespace ghost {
@@ -40,7 +42,7 @@ class DetectTask : public Task {
   bool frozen(int64_t epoch) const override { return epoch < config_.train.freeze_epochs; }
   void start_epoch(int64_t epoch, int64_t first_sample) override;
   std::vector<Tensor> next_batch(int64_t micro_step) override;
-  void add_batch(const std::vector<Tensor>& parts, int64_t step, double share) override;
+  void add_batch(const std::vector<Tensor>& parts, int64_t step, const Tensor& dloss) override;
   std::vector<double> take_sums() override;
   int64_t skipped_pictures() const override { return batch_->skipped; }
   std::string batch_files() const override { return listed_files(batch_->samples, training_->data().samples); }
@@ -55,6 +57,7 @@ class DetectTask : public Task {
 
   const Config config_;
   const Device device_;
+  const Precision precision_;
   std::unique_ptr<DetectionLoader> training_, validation_;
   ModelCard card_;
   std::unique_ptr<Detector> model_;
@@ -67,7 +70,8 @@ class DetectTask : public Task {
   int64_t room_ = 64;                      // for a batch's boxes; grows, so that the shapes of parts soon stay
 };
 
-DetectTask::DetectTask(const Config& config, const Device& device, bool resuming) : config_(config), device_(device) {
+DetectTask::DetectTask(const Config& config, const Device& device, bool resuming)
+    : config_(config), device_(device), precision_(precision_of(config.train.precision, device)) {
   GHOST_CHECK(!config.data.train.empty(), "data.train is not set: a data set in the form of data.format is needed");
   GHOST_CHECK(!config.data.val.empty(), "data.val is not set: pictures with boxes to measure on are needed");
   training_ = detection_training_loader(config);
@@ -169,10 +173,12 @@ std::vector<Tensor> DetectTask::next_batch(int64_t) {
   return parts;
 }
 
-void DetectTask::add_batch(const std::vector<Tensor>& parts, int64_t step, double share) {
+void DetectTask::add_batch(const std::vector<Tensor>& parts, int64_t step, const Tensor& dloss) {
+  const Tf32Scope tf32(precision_.tf32);
   const YoloTargets targets = YoloTargets().with({parts.begin() + 1, parts.end()});
-  backward_batch(*this, step, share,
-                 [&] { return yolo_loss(model_->forward(Variable(parts[0])), targets, loss_options_, totals_); });
+  backward_batch(*this, step, dloss, [&] {
+    return yolo_loss(model_->forward(Variable(parts[0].to(precision_.maps))), targets, loss_options_, totals_);
+  });
 }
 
 std::vector<double> DetectTask::take_sums() {

@@ -5,10 +5,12 @@
 
 #include "core/allocator.h"
 #include "kernels/planned_convolution.h"
+#include "kernels/tf32.h"
 #include "losses/cross_entropy.h"
 #include "train/bench.h"
 #include "train/detect_data.h"
 #include "train/optimizer.h"
+#include "train/precision.h"
 
 namespace ghost {
 namespace {
@@ -59,14 +61,15 @@ void append(std::vector<CountedKernel>& to, const KernelCount& count) {
 // The network on the meta device with all that a run keeps beside it.
 class Stepper {
  public:
-  Stepper(const Network& network, const GpuPlanOptions& options) : network_(network), options_(options) {
+  Stepper(const Network& network, const GpuPlanOptions& options)
+      : network_(network), options_(options), precision_(precision_of(options.config.train.precision, Device::meta())) {
     release_cached(Device::meta());
     base_ = in_use();
     network.module.to(Device::meta());
     kept_.weights = in_use() - base_;
     network.module.set_training(options.training);
     if (!options.training) return;
-    optimizer_ = std::make_unique<Optimizer>(network.module, options.config.optimizer);
+    optimizer_ = std::make_unique<Optimizer>(network.module, options.config.optimizer, precision_.scales_loss);
     kept_.moments = in_use() - base_ - kept_.weights;
     if (options.config.ema.decay <= 0) return;
     ema_ = std::make_unique<Ema>(network.module, options.config.ema.decay);
@@ -89,9 +92,9 @@ class Stepper {
   }
 
  private:
-  Tensor share_of(const Variable& loss) const {
+  Tensor loss_gradient() const {
     const ModulePath path("loss");
-    return Tensor::full({1}, 1.0 / static_cast<double>(options_.config.train.accumulate), loss.value().options());
+    return optimizer_->loss_gradient(1.0 / static_cast<double>(options_.config.train.accumulate));
   }
 
   PlannedMemory step(int64_t pictures, Counted& counted) {
@@ -109,12 +112,14 @@ class Stepper {
 
   void micro_step(int64_t pictures, PlannedMemory& memory, Counted& counted) {
     const int64_t before = in_use();
+    const Tf32Scope tf32(precision_.tf32);
     TapeScope tape;
     const LayerTrace trace;
     Variable loss;
     {
       const KernelCount forward;
-      const PlannedBatch batch = network_.batch(pictures);
+      PlannedBatch batch = network_.batch(pictures);
+      batch.images = batch.images.to(precision_.maps);
       memory.batch = in_use() - before;
       if (options_.training) {
         loss = network_.loss(batch);
@@ -128,12 +133,13 @@ class Stepper {
       memory.activations = in_use() - before - memory.batch;
     }
     const KernelCount backward;
-    tape.tape().backward(loss, share_of(loss));
+    tape.tape().backward(loss, loss_gradient());
     append(counted.backward, backward);
   }
 
   const Network& network_;
   const GpuPlanOptions& options_;
+  const Precision precision_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Ema> ema_;
   int64_t base_ = 0;
@@ -232,7 +238,8 @@ GpuPlan plan_network(const Network& network, const GpuPlanOptions& options) {
   if (!plan.workspace_known && uses_cudnn) plan.workspace = kWorkspaceLimit;
   plan.total = plan.memory.held + (plan.workspace_known ? 0 : plan.workspace) + kContextBytes;
   const int64_t passes = options.training ? 3 * options.config.train.accumulate : 1;
-  plan.fused_bytes = 4 * passes * fused_map_elements(counted.layers);
+  plan.fused_bytes = size_of(precision_of(options.config.train.precision, Device::meta()).maps) * passes *
+                     fused_map_elements(counted.layers);
   plan.largest_batch = search_largest_batch(stepper, options.gpu.memory);
   return plan;
 }

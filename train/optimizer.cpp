@@ -16,7 +16,8 @@ Tensor restored(const SafetensorsReader& file, const std::string& name, const Te
 
 }  // namespace
 
-Optimizer::Optimizer(Module& module, const OptimizerConfig& config) : config_(config) {
+Optimizer::Optimizer(Module& module, const OptimizerConfig& config, bool scales_loss)
+    : config_(config), scales_loss_(scales_loss) {
   const bool adam = config.name != "sgd";
   for (const NamedParameter& parameter : module.parameters()) {
     if (!parameter.variable.requires_grad()) continue;
@@ -26,7 +27,20 @@ Optimizer::Optimizer(Module& module, const OptimizerConfig& config) : config_(co
     if (adam) slot.second = Tensor::zeros(value.shape(), value.options());
     slots_.push_back(std::move(slot));
   }
-  if (!slots_.empty()) norms_ = Tensor::zeros({3}, {DType::kFloat64, slots_[0].first.device()});
+  const std::vector<NamedParameter> all = module.parameters();
+  const Device device = all.empty() ? Device::cpu() : all[0].variable.device();
+  norms_ = Tensor::zeros({kNormSize}, {DType::kFloat64, device});
+  if (!scales_loss_) return;
+  norms_.rows(kLossScale, 1).fill(kFirstLossScale);
+  loss_scale_.scale = kFirstLossScale;
+}
+
+Tensor Optimizer::loss_gradient(double share) const {
+  const Device device = norms_.device();
+  if (!scales_loss_) return Tensor::full({1}, share, {DType::kFloat32, device});
+  Tensor gradient({1}, {DType::kFloat32, device});
+  GHOST_DISPATCH(device, scaled_loss_gradient(norms_, share, gradient));
+  return gradient;
 }
 
 void Optimizer::step(double learning_rate, double max_grad_norm) {
@@ -74,9 +88,9 @@ void Optimizer::update(double max_grad_norm, const Tensor& numbers) {
 }
 
 void Optimizer::require_finite_gradients() const {
+  if (std::isfinite(norms_.data<double>()[kNormSum])) return;
   const double norm = norms_.data<double>()[kNorm];
-  if (std::isfinite(norm)) return;
-  norms_.fill(0);
+  norms_.rows(kNormSum, 1).fill(0);
   for (const Slot& slot : slots_)
     GHOST_CHECK_AS(kNonFinite, !slot.parameter.grad().defined() || std::isfinite(global_norm({slot.parameter.grad()})),
                    "the gradient of ", slot.name, " is not finite");
@@ -84,15 +98,21 @@ void Optimizer::require_finite_gradients() const {
 }
 
 double Optimizer::take_norms() {
-  if (!norms_.defined()) return 0;
-  const double sum = norms_.to_vector()[kNormSum];
-  norms_.fill(0);
+  const std::vector<double> norms = norms_.to_vector();
+  const double sum = norms[kNormSum];
+  norms_.rows(kNormSum, 1).fill(0);
+  if (scales_loss_) loss_scale_ = {norms[kLossScale], static_cast<int64_t>(norms[kSkippedSteps])};
   GHOST_CHECK_AS(kNonFinite, std::isfinite(sum), "a gradient is not finite");
   return sum;
 }
 
+Tensor Optimizer::scale_state() const {
+  return scales_loss_ ? norms_.rows(kLossScale, kNormSize - kLossScale) : Tensor();
+}
+
 std::vector<NamedTensor> Optimizer::state(const std::string& prefix) const {
   std::vector<NamedTensor> tensors;
+  if (scales_loss_) tensors.push_back({prefix + "loss_scale", scale_state()});
   for (const Slot& slot : slots_) {
     tensors.push_back({prefix + "first." + slot.name, slot.first});
     if (slot.second.defined()) tensors.push_back({prefix + "second." + slot.name, slot.second});
@@ -104,6 +124,11 @@ void Optimizer::restore(const SafetensorsReader& file, const std::string& prefix
   for (Slot& slot : slots_) {
     slot.first.copy_from(restored(file, prefix + "first." + slot.name, slot.first));
     if (slot.second.defined()) slot.second.copy_from(restored(file, prefix + "second." + slot.name, slot.second));
+  }
+  if (scales_loss_) {
+    scale_state().copy_from(restored(file, prefix + "loss_scale", scale_state()));
+    const std::vector<double> norms = norms_.to_vector();
+    loss_scale_ = {norms[kLossScale], static_cast<int64_t>(norms[kSkippedSteps])};
   }
   steps_ = steps;
 }

@@ -12,7 +12,11 @@ namespace ghost {
 class Optimizer {
  public:
   // Parameters that do not require a gradient are left alone. Weight decay acts on convolution and linear weights only.
-  Optimizer(Module& module, const OptimizerConfig& config);
+  // scales_loss: gradients are those of the loss times a scale that adapts (kernels/optimizer_step.h).
+  Optimizer(Module& module, const OptimizerConfig& config, bool scales_loss = false);
+
+  // With which gradient a loss is to start its backward pass: `share`, times the scale. {1} float32 on the device.
+  Tensor loss_gradient(double share) const;
 
   // A step: begin_step(), then update().
   void step(double learning_rate, double max_grad_norm);
@@ -21,23 +25,32 @@ class Optimizer {
   // for who shares them (Ema).
   Tensor begin_step(double learning_rate, double average_share = 0);
   // Uses and then clears the gradients, without waiting for the device. max_grad_norm > 0: all gradients are scaled so
-  // that their common norm is at most that. When a gradient is not finite no weight is changed, and kNonFinite is
-  // thrown: on the CPU here, with the parameter's name, elsewhere by the next take_norms(). `numbers`: begin_step()'s
-  // on the device, for a CUDA graph to read; undefined, they go with the launches.
+  // that their common norm is at most that. When a gradient is not finite no weight is changed; with a loss scale above
+  // 1 the step is skipped, else kNonFinite is thrown: on the CPU here, with the parameter's name, elsewhere by the next
+  // take_norms(). `numbers`: begin_step()'s on the device, for a CUDA graph to read; undefined, they go with the
+  // launches.
   void update(double max_grad_norm, const Tensor& numbers = {});
 
   // The sum of the gradients' norms, before clipping, of the steps since the last call. Waits for the device.
   double take_norms();
 
-  int64_t steps() const { return steps_; }
-  // Moments as "<prefix>first.<parameter>" and "<prefix>second.<parameter>", to save; restore() wants the same names
-  // and shapes.
+  // As the last take_norms() or restore() saw them.
+  struct LossScale {
+    double scale = 1;
+    int64_t skipped_steps = 0;  // since the run began
+  };
+  const LossScale& loss_scale() const { return loss_scale_; }
+
+  int64_t steps() const { return steps_; }  // skipped ones too
+  // Moments as "<prefix>first.<parameter>" and "<prefix>second.<parameter>", and "<prefix>loss_scale" where there is
+  // one, to save; restore() wants the same names and shapes.
   std::vector<NamedTensor> state(const std::string& prefix) const;
   void restore(const SafetensorsReader& file, const std::string& prefix, int64_t steps);
 
  private:
   AdamOptions adam_options() const;  // of the present step
   void require_finite_gradients() const;
+  Tensor scale_state() const;  // undefined without a loss scale
 
   struct Slot {
     std::string name;
@@ -48,6 +61,8 @@ class Optimizer {
   std::vector<Slot> slots_;
   OptimizerConfig config_;
   Tensor norms_;  // kernels/optimizer_step.h's GradientNorm
+  LossScale loss_scale_;
+  bool scales_loss_ = false;
   int64_t steps_ = 0;
   double learning_rate_ = 0;  // of the present step
 };

@@ -6,8 +6,11 @@
 namespace ghost {
 
 Run::Run(const Config& run_config, bool resuming)
-    : config(run_config), device(Device::parse(run_config.device)), task(make_task(config, device, resuming)) {
-  optimizer = std::make_unique<Optimizer>(task->module(), config.optimizer);
+    : config(run_config),
+      device(Device::parse(run_config.device)),
+      precision(precision_of(config.train.precision, device)),
+      task(make_task(config, device, resuming)) {
+  optimizer = std::make_unique<Optimizer>(task->module(), config.optimizer, precision.scales_loss);
   if (config.ema.decay > 0) ema = std::make_unique<Ema>(task->module(), config.ema.decay);
 }
 
@@ -27,8 +30,9 @@ std::string Run::describe() const {
   const int64_t epochs = config.train.epochs, frozen = std::min(config.train.freeze_epochs, epochs);
   std::string plan = frozen > 0 ? stage(0, frozen) + ", backbone frozen" : "";
   if (frozen < epochs) plan += (frozen > 0 ? "; then " : "") + stage(frozen, epochs - frozen);
-  return fmt::format("{}\ndevice     {}, {} compute threads, {} loader threads\nplan       {}", task->describe(),
-                     device.name(), compute_threads(), config.data.workers, plan);
+  return fmt::format("{}\ndevice     {}, {} compute threads, {} loader threads{}\nplan       {}", task->describe(),
+                     device.name(), compute_threads(), config.data.workers,
+                     config.train.precision == "fp32" ? "" : ", maps in " + config.train.precision, plan);
 }
 
 }  // namespace ghost

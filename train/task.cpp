@@ -18,7 +18,7 @@ std::string divergence_advice(const std::string& files) {
   return files.empty() ? advice : advice + " Pictures of the batch:" + files;
 }
 
-Tensor backward_batch(const Task& task, int64_t step, double share, const std::function<Variable()>& forward) {
+Tensor backward_batch(const Task& task, int64_t step, const Tensor& dloss, const std::function<Variable()>& forward) {
   TapeScope tape;
   const Variable loss = forward();
   if (loss.device().is_cpu()) {
@@ -27,7 +27,7 @@ Tensor backward_batch(const Task& task, int64_t step, double share, const std::f
                    ". First non-finite value: ", first_non_finite(forward), "\n",
                    divergence_advice(task.batch_files()));
   }
-  tape.tape().backward(loss, Tensor::full({1}, share, loss.value().options()));
+  tape.tape().backward(loss, dloss);
   return loss.value();
 }
 

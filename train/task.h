@@ -49,11 +49,11 @@ class Task {
   // Takes the next batch: all that its step reads, dense, on the host; valid until the next call. `micro_step` counts
   // batches since the start.
   virtual std::vector<Tensor> next_batch(int64_t micro_step) = 0;
-  // Forward and backward of a batch, whose `parts` next_batch() gave and which now lie on the device, with the loss
-  // times `share`; gradients add up. What it starts there depends on nothing but the shapes of the parts, so that a
-  // CUDA graph of it serves other batches. On the CPU a loss that is not finite throws kNonFinite, with the layer where
-  // the first such value arose, the files of the batch and the number of the optimizer's `step`.
-  virtual void add_batch(const std::vector<Tensor>& parts, int64_t step, double share) = 0;
+  // Forward and backward, from the loss's gradient `dloss`, {1}, of a batch whose `parts` next_batch() gave and which
+  // now lie on the device; gradients add up. What it starts there depends on nothing but the shapes of the parts, so
+  // that a CUDA graph of it serves other batches. On the CPU a loss that is not finite throws kNonFinite, with the
+  // layer where the first such value arose, the files of the batch and the number of the optimizer's `step`.
+  virtual void add_batch(const std::vector<Tensor>& parts, int64_t step, const Tensor& dloss) = 0;
   // Sums of training_columns() over the batches since the last call; waits for the device. Throws kNonFinite where the
   // loss of one of them is not finite.
   virtual std::vector<double> take_sums() = 0;
@@ -80,7 +80,7 @@ std::string divergence_advice(const std::string& files);
 
 // Forward and backward of a task's present batch, in optimizer step `step`: what Task::add_batch promises of loss and
 // gradients. Returns the loss, {1} on its device.
-Tensor backward_batch(const Task& task, int64_t step, double share, const std::function<Variable()>& forward);
+Tensor backward_batch(const Task& task, int64_t step, const Tensor& dloss, const std::function<Variable()>& forward);
 
 // A sum of losses, kept on their device, so that none has to be waited for.
 class LossSum {

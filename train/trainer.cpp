@@ -22,10 +22,11 @@ constexpr int64_t kStepsBetweenReads = 20;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-std::vector<std::string> metric_columns(const Task& task) {
+std::vector<std::string> metric_columns(const Task& task, bool scales_loss) {
   std::vector<std::string> names{"epoch", "step", "seconds", "images_per_second", "learning_rate"};
   for (const std::string_view name : task.training_columns()) names.emplace_back(name);
   names.emplace_back("train/grad_norm");
+  if (scales_loss) names.insert(names.end(), {"train/loss_scale", "train/skipped_steps"});
   for (const std::string_view name : task.evaluation_columns()) names.emplace_back(name);
   return names;
 }
@@ -37,7 +38,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder, Log& log)
       task_(*run.task),
       folder_(folder),
       log_(log),
-      metrics_(folder.metrics_file(), metric_columns(*run.task)),
+      metrics_(folder.metrics_file(), metric_columns(*run.task, run.precision.scales_loss)),
       upload_(run.device),
       graphs_(run.device, run.config.train.cuda_graph != "false"),
       saved_at_(now()) {
@@ -99,13 +100,19 @@ void Trainer::apply_gradients(const Tensor& numbers) {
   if (run_.ema) run_.ema->update(optimizer.steps(), numbers);
 }
 
-// Waits for the device. Steps whose gradients were not finite have changed no weight; they end the run here.
+// Waits for the device. Steps whose gradients were not finite have changed no weight; they end the run here, unless a
+// loss scale could be lowered.
 void Trainer::read_sums() {
   try {
     const std::vector<double> sums = task_.take_sums();
     const double share = 1.0 / static_cast<double>(run_.config.train.accumulate);
     for (size_t k = 0; k < sums.size(); ++k) state_.sums[k] += share * sums[k];
+    const int64_t skipped_before = run_.optimizer->loss_scale().skipped_steps;
     state_.norm_sum += run_.optimizer->take_norms();
+    const auto& [scale, skipped] = run_.optimizer->loss_scale();
+    if (skipped > skipped_before)
+      log_.line(fmt::format("loss scale {} after step {}, where gradients overflowed: {} steps skipped so far", scale,
+                            state_.step, skipped));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNonFinite) throw;
     GHOST_FAIL(kNonFinite, error.message(), " in one of the steps ", read_at_ + 1, " to ", state_.step, ". ",
@@ -137,7 +144,7 @@ void Trainer::train_step() {
   std::vector<std::vector<Tensor>> batches;
   Tensor numbers;
   const auto learn = [&](size_t i) {
-    task_.add_batch(batches[i], state_.step + 1, 1.0 / static_cast<double>(accumulate));
+    task_.add_batch(batches[i], state_.step + 1, run_.optimizer->loss_gradient(1.0 / static_cast<double>(accumulate)));
     if (i + 1 == accumulate) apply_gradients(numbers);
   };
   std::string kind = task_.frozen(state_.epoch) ? "frozen" : "";
@@ -233,6 +240,11 @@ void Trainer::write_row(const std::vector<double>& means, const Evaluation& eval
                                                        {"images_per_second", speed},
                                                        {"learning_rate", rate},
                                                        {"train/grad_norm", norm}};
+  if (run_.precision.scales_loss) {
+    const Optimizer::LossScale& now = run_.optimizer->loss_scale();
+    row.emplace_back("train/loss_scale", now.scale);
+    row.emplace_back("train/skipped_steps", static_cast<double>(now.skipped_steps));
+  }
   const std::vector<std::string_view> names = task_.training_columns();
   for (size_t i = 0; i < names.size(); ++i) row.emplace_back(names[i], means[i]);
   row.insert(row.end(), evaluation.values.begin(), evaluation.values.end());

@@ -13,6 +13,7 @@
 #include "train/checkpoint.h"
 #include "train/log.h"
 #include "train/metrics_csv.h"
+#include "train/precision.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/task.h"
@@ -26,6 +27,7 @@ struct Run {
 
   Config config;
   Device device;
+  Precision precision;
   std::unique_ptr<Task> task;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<Ema> ema;  // null without averaging

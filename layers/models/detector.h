@@ -22,7 +22,8 @@ struct DetectorOptions {
 class Detector : public Module {
  public:
   virtual const DetectorOptions& options() const = 0;
-  // images {n, h, w, c}, h and w multiples of 32 -> three plain maps {n, h/s, w/s, 3 * (5 + classes)}, s = 32, 16, 8.
+  // images {n, h, w, c}, h and w multiples of 32 -> three plain maps {n, h/s, w/s, 3 * (5 + classes)}, s = 32, 16, 8,
+  // in the parameters' type.
   virtual std::vector<Variable> forward(const Variable& images) = 0;
   // Parameters of the backbone get no gradient and its batch norms use running statistics, until thawed; set_training()
   // keeps it.

@@ -56,8 +56,8 @@ void check_images(const Module& model, const Variable& images, int64_t in_channe
   GHOST_CHECK(shape.rank() == 4 && shape[3] == in_channels && shape.numel() > 0,
               "the model takes images of shape [n, h, w, ", in_channels, "], got ", shape);
   const Tensor weight = model.state().front().tensor;
-  GHOST_CHECK(images.dtype() == weight.dtype() && images.device() == weight.device(), "the images are ", images.dtype(),
-              " on ", images.device(), ", the model is ", weight.dtype(), " on ", weight.device());
+  GHOST_CHECK(sum_type(images.dtype()) == weight.dtype() && images.device() == weight.device(), "the images are ",
+              images.dtype(), " on ", images.device(), ", the model is ", weight.dtype(), " on ", weight.device());
   if (FiniteCheck::active()) require_finite(images.value(), "the batch of images");
 }
 

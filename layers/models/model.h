@@ -46,7 +46,8 @@ void check_images(const Module& model, const Variable& images, int64_t in_channe
 class Classifier : public Module {
  public:
   const ModelOptions& options() const { return options_; }
-  // images {n, h, w, in_channels}, in the parameters' dtype and on their device -> logits {n, num_classes}.
+  // images {n, h, w, in_channels} on the parameters' device -> logits {n, num_classes}. The images' type is that of all
+  // maps: the parameters', or a half of float32. From the mean over pixels on it is the parameters'.
   virtual Variable forward(const Variable& images, const DropoutDraw& draw = {}) = 0;
 
  protected:

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/convert.h"
 #include "kernels/ghost_concat.h"
 #include "kernels/pyramid_pool.h"
 #include "kernels/upsample.h"
@@ -64,7 +65,7 @@ YoloHead::YoloHead(int64_t in_channels, int64_t wide, int64_t outputs, const Fla
 }
 
 Variable YoloHead::forward(const Feature& x) {
-  return in_module(*this, [&] { return materialize(out_.forward(conv_.forward(x))); });
+  return in_module(*this, [&] { return widen(materialize(out_.forward(conv_.forward(x)))); });
 }
 
 void YoloHead::set_objectness_bias(int64_t outputs_per_anchor, double bias) {

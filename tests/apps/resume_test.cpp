@@ -25,7 +25,10 @@ class Resume : public testing::Test {
                                 "optimizer: {name: adamw, learning_rate: 0.002}\n"
                                 "augment: {mixup: 0.2, rand_augment_ops: 1}\n"
                                 "ema: {decay: 0.9}\n");
-    const ProgramResult result = run_program({"train", config_, "run_name=straight"}, root_);
+    run_straight();
+  }
+  void run_straight() {
+    const ProgramResult result = run_program({"train", config_, "run_name=straight", precision_}, root_);
     ASSERT_EQ(result.exit_code, 0) << result.output;
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
@@ -40,7 +43,8 @@ class Resume : public testing::Test {
       if (!started) std::filesystem::remove_all(run("stopped"));
       const std::vector<std::string> arguments =
           started ? std::vector<std::string>{"train", "--resume", run("stopped")}
-                  : std::vector<std::string>{"train", config_, "run_name=stopped", "checkpoint.every_minutes=0.00001"};
+                  : std::vector<std::string>{"train", config_, "run_name=stopped", precision_,
+                                             "checkpoint.every_minutes=0.00001"};
       const pid_t process = start_program(arguments, root_);
       if (stopped < stops) {
         usleep(static_cast<useconds_t>(20'000 + rng.below(100'000)));
@@ -57,7 +61,7 @@ class Resume : public testing::Test {
     FAIL() << "the run never finished";
   }
 
-  std::string root_, config_;
+  std::string root_, config_, precision_ = "train.precision=fp32";
 };
 
 TEST_F(Resume, KilledAtTwentyRandomPoints) {
@@ -73,6 +77,15 @@ TEST_F(Resume, InterruptedInMidEpoch) {
 TEST_F(Resume, TerminatedInMidEpoch) {
   finish_with_stops(SIGTERM, 2);
   expect_same_run(run("straight"), run("stopped"));
+}
+
+TEST_F(Resume, TheLossScaleAndItsCountersGoOn) {
+  std::filesystem::remove_all(run("straight"));
+  precision_ = "train.precision=fp16";
+  run_straight();
+  finish_with_stops(SIGTERM, 2);
+  expect_same_run(run("straight"), run("stopped"));
+  EXPECT_THAT(read_text(run("straight") + "/metrics.csv"), HasSubstr("train/loss_scale,train/skipped_steps"));
 }
 
 TEST_F(Resume, FinishedRunSaysSoAndStaysAsItIs) {

@@ -124,9 +124,21 @@ TEST(Tensor, RefusesOtherShapesAndTypes) {
   test::expect_error(ErrorKind::kUsage, "float64", [&] {
     x.add_in_place(Tensor::zeros({2, 3}, {DType::kFloat64, {}}));
   });
-  test::expect_error(ErrorKind::kUsage, "storage type", [] { Tensor::zeros({2}, {DType::kFloat16, {}}); });
   test::expect_error(ErrorKind::kUsage, "not negative", [] { Shape{2, -1}; });
   test::expect_error(ErrorKind::kUsage, "at most 4", [] { Shape{1, 1, 1, 1, 1}; });
+}
+
+TEST(Tensor, HalfTensorsAreFilledAndAddedInFloat32) {
+  for (const DType half : {DType::kBFloat16, DType::kFloat16}) {
+    const Tensor wide = Tensor::full({2, 5}, 0.3, {half, {}}), x = wide.channels(1, 3);
+    const double third = x.to_vector()[0];  // 0.3 rounded
+    EXPECT_NEAR(third, 0.3, half == DType::kBFloat16 ? 0x1p-10 : 0x1p-13);
+    x.add_in_place(Tensor::full({2, 3}, 1, {half, {}}));
+    const double sum = Tensor::full({1}, third + 1, {half, {}}).item();
+    for (const double value : x.to_vector()) EXPECT_EQ(value, sum);
+    EXPECT_EQ(wide.to_vector()[0], third);
+    EXPECT_EQ(wide.to_vector()[4], third);
+  }
 }
 
 TEST(Device, Parses) {

@@ -71,7 +71,6 @@ std::vector<LayerRecord> add_convolutions(const NetworkCase& network, int64_t ba
 
 ConvolutionProblem in_dtype(ConvolutionProblem problem, DType dtype) {
   problem.dtype = dtype;
-  problem.weight_dtype = dtype;
   const auto promise = [&](int64_t& alignment, int64_t channels, int64_t pitch) {
     const bool whole = channels == pitch && alignment == 16;
     if (!whole) alignment = alignment * size_of(dtype) / size_of(DType::kFloat32);

@@ -116,7 +116,7 @@ class Surrounded {
 // For outputs: the view holds sentinels too, so an element that a kernel forgets stays NaN.
 inline Surrounded empty_map(const Shape& shape, const MapOptions& options = {}) {
   Surrounded map(shape, options);
-  if (options.dtype == DType::kFloat32 || options.dtype == DType::kFloat64) map.view().fill(std::nan(""));
+  if (sum_type(options.dtype) == DType::kFloat32 || options.dtype == DType::kFloat64) map.view().fill(std::nan(""));
   return map;
 }
 

@@ -62,12 +62,15 @@ inline std::ostream& operator<<(std::ostream& out, const GradientCase& c) {
 inline RawGradient random_gradient(const Shape& map, const GradientCase& options, const MapOptions& pitch,
                                    uint64_t seed) {
   RawGradient gradient;
-  gradient.dy = random_map(map, {.seed = seed + 11, .before = pitch.before, .after = pitch.after}).view();
+  gradient.dy =
+      random_map(map, {.seed = seed + 11, .before = pitch.before, .after = pitch.after, .dtype = pitch.dtype}).view();
   gradient.epilogue = random_epilogue(map, options.epilogue, seed + 20);
   if (options.coefficients)
     gradient.coefficients = random_map({3, map[-1]}, {.seed = seed + 12, .before = 1, .after = 1}).view();
   if (!gradient.plain())
-    gradient.z = random_map(map, {.seed = seed + 13, .before = 2 * pitch.before, .after = pitch.after}).view();
+    gradient.z =
+        random_map(map, {.seed = seed + 13, .before = 2 * pitch.before, .after = pitch.after, .dtype = pitch.dtype})
+            .view();
   return gradient;
 }
 

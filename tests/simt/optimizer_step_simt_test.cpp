@@ -129,7 +129,7 @@ TEST(OptimizerSimt, TheStepsNumbersMayStandInMemory) {
   EXPECT_EQ(average.to_vector(), std::vector<double>(9, 1.25));
 }
 
-Tensor no_norms() { return Tensor::zeros({3}, {DType::kFloat64, Device::cpu()}); }
+Tensor no_norms() { return Tensor::zeros({kNormSize}, {DType::kFloat64, Device::cpu()}); }
 
 TEST(OptimizerSimt, NormIsInDoubleAndAddedUp) {
   const TensorList list(1, -1, true);
@@ -152,7 +152,7 @@ TEST(OptimizerSimt, NormIsInDoubleAndAddedUp) {
 TEST(OptimizerSimt, NormOfNothingAndOfWhatIsNotFinite) {
   const Tensor norm = no_norms();
   simt::gradient_norm({Tensor({0})}, 1, norm);
-  EXPECT_EQ(norm.to_vector(), (std::vector<double>{0, 1, 0}));
+  EXPECT_EQ(norm.to_vector(), (std::vector<double>{0, 1, 0, 0, 0, 0}));
   for (const double bad : {HUGE_VAL, std::nan("")}) {
     simt::gradient_norm({Tensor({3}), Tensor::full({5}, bad)}, 1, norm);
     EXPECT_FALSE(std::isfinite(norm.to_vector()[kNorm]));
@@ -161,10 +161,26 @@ TEST(OptimizerSimt, NormOfNothingAndOfWhatIsNotFinite) {
   }
 }
 
+// With a loss scale: norm and factor are of the unscaled gradients, an overflow halves the scale.
+TEST(OptimizerSimt, LossScale) {
+  for (const double bad : {0.0, HUGE_VAL}) {
+    const Tensor norm = Tensor::from<double>({0, 0, 5, 8, 7, 2}, {kNormSize});
+    const Tensor expected = norm.clone(), gradient({1});
+    const std::vector<Tensor> gradients{Tensor::full({40}, 8), Tensor::full({1}, bad)};
+    simt::scaled_loss_gradient(norm, 0.25, gradient);
+    EXPECT_EQ(gradient.item(), 2);
+    simt::gradient_norm(gradients, 1, norm);
+    cpu::gradient_norm(gradients, 1, expected);
+    EXPECT_EQ(norm.to_vector(), expected.to_vector());
+    EXPECT_EQ(norm.to_vector()[kLossScale], bad == 0 ? 8 : 4);
+    EXPECT_EQ(norm.to_vector()[kSkippedSteps], bad == 0 ? 2 : 3);
+  }
+}
+
 // A step scales the gradients by the norm's factor, and with 0 it changes nothing.
 TEST(OptimizerSimt, StepsTakeTheFactorOfTheNorm) {
   for (const double factor : {0.25, 0.0}) {
-    const Tensor norm = Tensor::from<double>({3, factor, 3}, {3});
+    const Tensor norm = Tensor::from<double>({3, factor, 3, 0, 0, 0}, {kNormSize});
     const auto slot = [] {
       return ParameterSlot{Tensor::full({9}, 2), Tensor::full({9}, 8), Tensor::full({9}, 1), Tensor::full({9}, 1), 0.5};
     };

@@ -1,10 +1,12 @@
-// cuBLASLt on the CPU: float32 products of column-major matrices, with a bias for each row of the result.
+// cuBLASLt on the CPU: products of column-major matrices in float32, bfloat16 or float16, with a bias for each row of a
+// float32 result.
 #include "tests/standin/toolkit/cublasLt.h"
 
 #include <bit>
 #include <cstring>
 #include <string>
 
+#include "tests/standin/element.h"
 #include "tests/standin/standin.h"
 
 struct cublasLtContext {};
@@ -12,10 +14,12 @@ struct cublasLtMatmulDescOpaque_t {
   cublasOperation_t a = CUBLAS_OP_N, b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const float* bias = nullptr;
+  bool tf32 = false;
 };
 struct cublasLtMatrixLayoutOpaque_t {
   int64_t rows, columns, pitch;
-  size_t bytes() const { return static_cast<size_t>((columns - 1) * pitch + rows) * sizeof(float); }
+  ghost::DType type;
+  size_t bytes() const { return static_cast<size_t>(((columns - 1) * pitch + rows) * ghost::size_of(type)); }
 };
 struct cublasLtMatmulPreferenceOpaque_t {
   size_t workspace = 0;
@@ -42,21 +46,26 @@ cublasStatus_t take(T& into, const void* value, size_t bytes) {
 
 // A matrix as an operation takes it: element (i, p) of op(matrix).
 struct Operand {
-  const float* data;
+  const void* data;
+  ghost::DType type;
   int64_t row, column;  // steps
-  float at(int64_t i, int64_t p) const { return data[i * row + p * column]; }
+  bool tf32;
+  float at(int64_t i, int64_t p) const {
+    const float value = ghost::standin::element(data, type, i * row + p * column);
+    return tf32 ? ghost::standin::rounded_to_tf32(value) : value;
+  }
 };
-Operand operand(const void* data, const cublasLtMatrixLayoutOpaque_t& layout, cublasOperation_t op) {
-  const float* const numbers = static_cast<const float*>(data);
-  return op == CUBLAS_OP_N ? Operand{numbers, 1, layout.pitch} : Operand{numbers, layout.pitch, 1};
+Operand operand(const void* data, const cublasLtMatrixLayoutOpaque_t& layout, cublasOperation_t op, bool tf32) {
+  const bool plain = op == CUBLAS_OP_N;
+  return {data, layout.type, plain ? 1 : layout.pitch, plain ? layout.pitch : 1, tf32};
 }
 
 bool fits(const cublasLtMatmulDescOpaque_t& op, const cublasLtMatrixLayoutOpaque_t& a,
           const cublasLtMatrixLayoutOpaque_t& b, const cublasLtMatrixLayoutOpaque_t& d) {
   const int64_t rows = op.a == CUBLAS_OP_N ? a.rows : a.columns, inner = op.a == CUBLAS_OP_N ? a.columns : a.rows;
   const int64_t columns = op.b == CUBLAS_OP_N ? b.columns : b.rows, other = op.b == CUBLAS_OP_N ? b.rows : b.columns;
-  return rows == d.rows && columns == d.columns && inner == other && a.pitch >= a.rows && b.pitch >= b.rows &&
-         d.pitch >= d.rows;
+  return a.type == d.type && b.type == d.type && rows == d.rows && columns == d.columns && inner == other &&
+         a.pitch >= a.rows && b.pitch >= b.rows && d.pitch >= d.rows;
 }
 
 bool usable(const char* name, const void* data, const cublasLtMatrixLayoutOpaque_t& layout, uint64_t alignment) {
@@ -84,8 +93,8 @@ const char* cublasLtGetStatusName(cublasStatus_t status) {
 const char* cublasLtGetStatusString(cublasStatus_t status) { return cublasLtGetStatusName(status); }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t compute, cudaDataType) {
-  if (compute != CUBLAS_COMPUTE_32F) return mistake("only float32 products are computed");
   *operation = new cublasLtMatmulDescOpaque_t;
+  (*operation)->tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) {
@@ -103,9 +112,12 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation, cu
   return mistake("an unknown attribute of a product");
 }
 
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType, uint64_t rows, uint64_t columns,
-                                          int64_t pitch) {
-  *layout = new cublasLtMatrixLayoutOpaque_t{static_cast<int64_t>(rows), static_cast<int64_t>(columns), pitch};
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, uint64_t rows,
+                                          uint64_t columns, int64_t pitch) {
+  const ghost::DType element = type == CUDA_R_16BF  ? ghost::DType::kBFloat16
+                               : type == CUDA_R_16F ? ghost::DType::kFloat16
+                                                    : ghost::DType::kFloat32;
+  *layout = new cublasLtMatrixLayoutOpaque_t{static_cast<int64_t>(rows), static_cast<int64_t>(columns), pitch, element};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
@@ -168,19 +180,20 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   if (bias && !ghost::standin::check_range(op.bias, static_cast<size_t>(d_layout->rows) * sizeof(float), "bias"))
     return CUBLAS_STATUS_INVALID_VALUE;
   const double factor = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-  const Operand left = operand(a, *a_layout, op.a), right = operand(b, *b_layout, op.b);
+  const Operand left = operand(a, *a_layout, op.a, op.tf32), right = operand(b, *b_layout, op.b, op.tf32);
   const int64_t inner = op.a == CUBLAS_OP_N ? a_layout->columns : a_layout->rows;
   const int64_t result = d_layout->rows * d_layout->columns;
   const int64_t read = (d_layout->rows + d_layout->columns) * inner + (keep == 0 ? 0 : result);
-  const cudaError_t status = ghost::standin::call_library(stream, 4 * read, 4 * result, [=, size = *d_layout] {
+  const int64_t bytes = ghost::size_of(d_layout->type);
+  const cudaError_t status = ghost::standin::call_library(stream, bytes * read, bytes * result, [=, size = *d_layout] {
     std::memset(workspace, 0xff, kWorkspace);
-    float* const result = static_cast<float*>(d);
     for (int64_t j = 0; j < size.columns; ++j)
       for (int64_t i = 0; i < size.rows; ++i) {
         double sum = 0;
         for (int64_t p = 0; p < inner; ++p) sum += double{left.at(i, p)} * right.at(p, j);
-        float& at = result[j * size.pitch + i];
-        at = static_cast<float>(factor * sum + (keep == 0 ? 0 : keep * at) + (bias ? op.bias[i] : 0));
+        const int64_t at = j * size.pitch + i;
+        const double old = keep == 0 ? 0 : keep * ghost::standin::element(d, size.type, at);
+        ghost::standin::set_element(d, size.type, at, static_cast<float>(factor * sum + old + (bias ? op.bias[i] : 0)));
       }
   });
   return status == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;

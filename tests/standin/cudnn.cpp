@@ -1,5 +1,6 @@
-// cuDNN's backend API on the CPU: single convolutions in float32. Its heuristics offer engines that round to TF32, that
-// are not deterministic and that need a large workspace before one that is right; each computes as it says.
+// cuDNN's backend API on the CPU: single convolutions in float32, bfloat16 and float16. Its heuristics offer engines
+// that round to TF32, that are not deterministic and that need a large workspace before one that is right; each
+// computes as it says.
 #include "tests/standin/toolkit/cudnn.h"
 
 #include <algorithm>
@@ -135,7 +136,7 @@ cudnnStatus_t give_child(const Attribute& attribute, int64_t* count, void* eleme
 }
 
 struct Pointers {
-  float *x = nullptr, *weight = nullptr, *z = nullptr;
+  void *x = nullptr, *weight = nullptr, *z = nullptr;
 };
 
 // A convolution's three pointers; "" or what is wrong with them.
@@ -143,7 +144,7 @@ std::string pointers_of(const Convolution& c, const Descriptor& pack, Pointers& 
   const auto ids = pack.values<int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
   const auto data = pack.values<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
   if (ids.size() != data.size()) return "as many ids as pointers are needed";
-  const auto take = [&](const char* name, const Convolution::Map& map, float*& pointer) -> std::string {
+  const auto take = [&](const char* name, const Convolution::Map& map, void*& pointer) -> std::string {
     const auto found = std::ranges::find(ids, map.id);
     if (found == ids.end()) return std::string(name) + " has no pointer";
     void* const at = data[static_cast<size_t>(found - ids.begin())];
@@ -151,7 +152,7 @@ std::string pointers_of(const Convolution& c, const Descriptor& pack, Pointers& 
       return std::string(name) + " is not aligned to the promised " + std::to_string(map.alignment) + " bytes";
     if (!check_range(at, static_cast<size_t>(map.bytes()), std::string("cuDNN, ") + name))
       return std::string(name) + " lies outside of its block";
-    pointer = static_cast<float*>(at);
+    pointer = at;
     return "";
   };
   std::string fault = take("x", c.x, pointers.x);
@@ -170,7 +171,8 @@ cudnnStatus_t execute(cudaStream_t stream, const Descriptor& plan, const Descrip
   void* const workspace = pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   if (bytes > 0 && !check_range(workspace, bytes, "cuDNN, workspace"))
     return refuse(CUDNN_STATUS_BAD_PARAM_OUT_OF_BOUND, "the workspace is not the device's");
-  const int64_t written = c.result().numel() * 4, read = (c.x.numel() + c.weight.numel() + c.z.numel()) * 4 - written;
+  const int64_t size = size_of(c.x.type), written = c.result().numel() * size;
+  const int64_t read = (c.x.numel() + c.weight.numel() + c.z.numel()) * size - written;
   const cudaError_t status = call_library(stream, read, written, [=] {
     if (bytes > 0) std::memset(workspace, 0xff, bytes);
     compute(c, p.x, p.weight, p.z, engine == Engine::kTensorCore);

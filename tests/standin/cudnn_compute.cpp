@@ -10,15 +10,24 @@ void require(bool good, const char* what) {
   if (!good) throw std::invalid_argument(what);
 }
 
+DType type_of(cudnnDataType_t type) {
+  switch (type) {
+    case CUDNN_DATA_FLOAT: return DType::kFloat32;
+    case CUDNN_DATA_HALF: return DType::kFloat16;
+    case CUDNN_DATA_BFLOAT16: return DType::kBFloat16;
+  }
+  throw std::invalid_argument("only float32, float16 and bfloat16 are computed");
+}
+
 Convolution::Map map_of(const Descriptor& tensor) {
-  require(tensor.value<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE) == CUDNN_DATA_FLOAT, "only float32 is computed");
   Convolution::Map map{
       tensor.value<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID), tensor.value<int64_t>(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT),
+      type_of(tensor.value<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE)),
       tensor.values<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS), tensor.values<int64_t>(CUDNN_ATTR_TENSOR_STRIDES)};
   require(map.size.size() == 4 && map.stride.size() == 4, "a tensor has four dimensions");
   for (size_t i = 0; i < 4; ++i) require(map.size[i] > 0 && map.stride[i] > 0, "sizes and strides are positive");
-  require(map.alignment >= 4 && std::has_single_bit(static_cast<uint64_t>(map.alignment)),
-          "an alignment is a power of two and holds a float");
+  require(map.alignment >= size_of(map.type) && std::has_single_bit(static_cast<uint64_t>(map.alignment)),
+          "an alignment is a power of two and holds an element");
   return map;
 }
 
@@ -53,20 +62,19 @@ void check_sizes(const Convolution& c) {
     const int64_t reach = (w[i + 2] - 1) * c.dilation[i] + 1;
     require(z[i + 2] == (x[i + 2] + c.before[i] + c.after[i] - reach) / c.step[i] + 1, "the output size does not fit");
   }
+  require(c.x.type == c.z.type && c.x.type == c.weight.type, "all three have one type");
   require(c.weight.stride[1] == 1 && c.x.stride[1] == 1 && c.z.stride[1] == 1, "all three lie channels last");
-}
-
-float rounded(float value, bool tf32) {
-  if (!tf32) return value;
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
 }
 
 // A tensor's numbers in double, dense in its own order of indices.
 class Numbers {
  public:
-  Numbers(const Convolution::Map& map, const float* data, bool tf32) : Numbers(map) {
-    if (data != nullptr) for_each([&](double& number, int64_t offset) { number = rounded(data[offset], tf32); });
+  Numbers(const Convolution::Map& map, const void* data, bool tf32) : Numbers(map) {
+    if (data == nullptr) return;
+    for_each([&](double& number, int64_t offset) {
+      const float value = element(data, map.type, offset);
+      number = tf32 ? rounded_to_tf32(value) : value;
+    });
   }
   explicit Numbers(const Convolution::Map& map) : map_(map), numbers_(static_cast<size_t>(map.numel())) {}
 
@@ -75,10 +83,10 @@ class Numbers {
     return numbers_.data() + ((n * map_.size[2] + h) * map_.size[3] + w) * map_.size[1];
   }
 
-  void store(float* data, float alpha, float beta) {
+  void store(void* data, float alpha, float beta) {
     for_each([&](double number, int64_t offset) {
-      const double old = beta == 0 ? 0 : double{beta} * data[offset];
-      data[offset] = static_cast<float>(alpha * number + old);
+      const double old = beta == 0 ? 0 : double{beta} * element(data, map_.type, offset);
+      set_element(data, map_.type, offset, static_cast<float>(alpha * number + old));
     });
   }
 
@@ -117,7 +125,7 @@ void for_each_tap(const Convolution& c, Numbers& x, Numbers& z, const Tap& tap) 
 int64_t Convolution::Map::bytes() const {
   int64_t last = 0;
   for (size_t i = 0; i < 4; ++i) last += (size[i] - 1) * stride[i];
-  return (last + 1) * static_cast<int64_t>(sizeof(float));
+  return (last + 1) * size_of(type);
 }
 
 const Convolution::Map& Convolution::result() const {
@@ -145,7 +153,7 @@ Convolution convolution_of(const Descriptor& operation) {
   return c;
 }
 
-void compute(const Convolution& c, float* x_data, float* weight_data, float* z_data, bool tf32) {
+void compute(const Convolution& c, void* x_data, void* weight_data, void* z_data, bool tf32) {
   const int64_t inputs = c.weight.size[1], outputs = c.z.size[1] / c.groups();
   Numbers x(c.x, &c.result() == &c.x ? nullptr : x_data, tf32);
   Numbers weight(c.weight, &c.result() == &c.weight ? nullptr : weight_data, tf32);

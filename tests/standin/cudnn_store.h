@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/standin/element.h"
 #include "tests/standin/toolkit/cudnn.h"
 
 namespace ghost::standin {
@@ -48,6 +49,7 @@ enum class Engine : int64_t { kTensorCore, kNondeterministic, kHungry, kPlain, k
 struct Convolution {
   struct Map {
     int64_t id, alignment;
+    DType type;
     std::vector<int64_t> size, stride;  // n, c, h, w
     int64_t numel() const { return size[0] * size[1] * size[2] * size[3]; }
     int64_t bytes() const;  // from the first element to the last
@@ -62,7 +64,8 @@ struct Convolution {
 };
 Convolution convolution_of(const Descriptor& operation);
 
-// Plain loops in double. `tf32`: inputs are rounded to 10 bits first, as tensor cores do.
-void compute(const Convolution& convolution, float* x, float* weight, float* z, bool tf32);
+// Plain loops in double; the result is rounded to its type. `tf32`: inputs are rounded to 10 bits first, as tensor
+// cores do.
+void compute(const Convolution& convolution, void* x, void* weight, void* z, bool tf32);
 
 }  // namespace ghost::standin

@@ -37,7 +37,8 @@ class ClassifierCase : public Training {
   // A third of the batches is mixed with a second label, as mixup and CutMix do.
   Variable loss(uint64_t number) override {
     const Tensor images = test::random_tensor({options_.batch, options_.size, options_.size, 3}, {}, 10 + number);
-    const Variable logits = model_->forward(Variable(images.to(device_)), {.seed = 3, .stream = number});
+    const Variable logits =
+        model_->forward(Variable(images.to(device_).to(options_.maps)), {.seed = 3, .stream = number});
     ClassTargets targets{labels(7).to(device_), {}, {}};
     if (number % 3 == 2) {
       targets.other_labels = labels(3).to(device_);
@@ -60,8 +61,9 @@ class ClassifierCase : public Training {
 
 class DetectorCase : public Training {
  public:
-  DetectorCase(const Device& device, bool keras)
+  DetectorCase(const Device& device, bool keras, DType maps)
       : device_(device),
+        maps_(maps),
         model_(make_detector(
             {.width = 0.5, .num_classes = 3, .flavour = keras ? Flavour::kKeras : Flavour::kTorch, .seed = 5})) {
     shake(*model_);
@@ -77,11 +79,12 @@ class DetectorCase : public Training {
     const Tensor images = test::random_tensor({2, 64, 64, 3}, {}, 30 + number);
     const DetectionTargets targets{Tensor::from<float>({20, 24, 12, 10, 40, 30, 50, 40, 33, 33, 8, 6}, {3, 4}),
                                    Tensor::from<int64_t>({0, 2, 1}, {3}), Tensor::from<int64_t>({0, 2, 3}, {3})};
-    return yolo_loss(model_->forward(Variable(images.to(device_))), targets, loss_, totals_);
+    return yolo_loss(model_->forward(Variable(images.to(device_).to(maps_))), targets, loss_, totals_);
   }
 
  private:
   Device device_;
+  DType maps_;
   std::unique_ptr<Detector> model_;
   YoloLossOptions loss_;
   Tensor totals_;
@@ -112,14 +115,14 @@ Difference compare(const std::vector<NamedTensor>& actual, const std::vector<Nam
 }  // namespace
 
 Optimizer& Training::optimizer() {
-  if (!optimizer_) optimizer_ = std::make_unique<Optimizer>(module(), config);
+  if (!optimizer_) optimizer_ = std::make_unique<Optimizer>(module(), config, scales_loss);
   return *optimizer_;
 }
 
 void Training::step(uint64_t number) {
   TapeScope tape;
   const Variable loss = this->loss(number);
-  tape.tape().backward(loss);
+  tape.tape().backward(loss, optimizer().loss_gradient(1));
   losses_.add(loss.value());  // as the trainer does, which reads the sum now and then
   optimizer().step(config.learning_rate, 1.0);
 }
@@ -128,7 +131,7 @@ StepResult Training::observed_step(uint64_t number) {
   StepResult result;
   TapeScope tape;
   const Variable loss = this->loss(number);
-  tape.tape().backward(loss);
+  tape.tape().backward(loss, optimizer().loss_gradient(1));
   result.loss = loss.value().item();
   for (const NamedParameter& parameter : module().parameters())
     result.gradients.push_back({parameter.name, parameter.variable.grad().clone().to(Device::cpu())});
@@ -152,11 +155,15 @@ std::vector<NamedTensor> Training::state() {
 }
 
 std::unique_ptr<Training> classifier_on(const Device& device, const ClassifierTraining& options) {
-  return std::make_unique<ClassifierCase>(device, options);
+  auto training = std::make_unique<ClassifierCase>(device, options);
+  training->scales_loss = options.maps == DType::kFloat16;
+  return training;
 }
 
-std::unique_ptr<Training> detector_on(const Device& device, bool keras) {
-  return std::make_unique<DetectorCase>(device, keras);
+std::unique_ptr<Training> detector_on(const Device& device, bool keras, DType maps) {
+  auto training = std::make_unique<DetectorCase>(device, keras, maps);
+  training->scales_loss = maps == DType::kFloat16;
+  return training;
 }
 
 double distance(const Tensor& a, const Tensor& b) {

@@ -31,6 +31,7 @@ class Training {
   std::vector<NamedTensor> state();
   Optimizer& optimizer();
   OptimizerConfig config{.name = "adamw", .learning_rate = 0.001};
+  bool scales_loss = false;
 
  private:
   std::unique_ptr<Optimizer> optimizer_;
@@ -41,9 +42,10 @@ struct ClassifierTraining {
   int64_t batch = 16, size = 32, classes = 5;
   double width = 0.5;
   bool keras = false;
+  DType maps = DType::kFloat32;
 };
 std::unique_ptr<Training> classifier_on(const Device& device, const ClassifierTraining& options);
-std::unique_ptr<Training> detector_on(const Device& device, bool keras);
+std::unique_ptr<Training> detector_on(const Device& device, bool keras, DType maps = DType::kFloat32);
 
 struct Difference {
   double loss = 0;    // relative

@@ -83,7 +83,7 @@ TEST(GpuPlan, BytesOfOneConvolution) {
   const PlannedRow& optimizer = row_of(plan, "optimizer");  // the norm reads gradients; SGD moves 5 arrays
   EXPECT_EQ(optimizer.own, 2);
   EXPECT_EQ(optimizer.kind, "gradient_norm_kernel, for_each_element_kernel");
-  EXPECT_EQ(optimizer.backward_bytes, (864 + 160 + 20) * (1 + 5) + (3 + 3 + 3) * 8);
+  EXPECT_EQ(optimizer.backward_bytes, (864 + 160 + 20) * (1 + 5) + (3 + 3 + 6) * 8);
 
   int64_t launches = 0, bytes = 0;
   double floor = 0;
@@ -156,6 +156,27 @@ TEST(GpuPlan, ActivationsAreTheTapes) {
   const int64_t activations = plan_gpu(*planned, card_of(10, 64), options_of(4)).memory.activations;
   EXPECT_GE(activations, kept);
   EXPECT_LE(activations, kept + kept / 3 + 512 * 600);  // dense convolutions keep their input as it was read
+}
+
+TEST(GpuPlan, HalfMapsTakeAndMoveAboutHalf) {
+  const auto plan_in = [](const std::string& precision) {
+    GpuPlanOptions options = options_of(32);
+    options.config.train.precision = precision;
+    options.gpu.memory = int64_t{4} << 30;  // else the search for the largest batch ends first
+    return plan_gpu(*make_model({.width = 0.5, .num_classes = 10}), card_of(10, 64), options);
+  };
+  const GpuPlan whole = plan_in("fp32"), tf32 = plan_in("tf32"), bf16 = plan_in("bf16"), fp16 = plan_in("fp16");
+  EXPECT_EQ(tf32.bytes, whole.bytes);
+  EXPECT_EQ(tf32.memory.activations, whole.memory.activations);
+  EXPECT_EQ(bf16.memory.activations, fp16.memory.activations);
+  EXPECT_LT(bf16.memory.activations, 0.7 * whole.memory.activations);  // half weights are among what is kept
+  EXPECT_LT(bf16.bytes, 0.7 * whole.bytes);
+  EXPECT_GT(bf16.bytes, 0.5 * whole.bytes);
+  EXPECT_EQ(bf16.fused_bytes, whole.fused_bytes / 2);
+  EXPECT_EQ(bf16.memory.weights, whole.memory.weights);
+  EXPECT_GT(bf16.largest_batch, 1.5 * whole.largest_batch);
+  EXPECT_EQ(bf16.host_waits, 0);
+  EXPECT_GT(bf16.launches, whole.launches);  // the half copies of the weights
 }
 
 TEST(GpuPlan, MemoryGrowsWithTheBatchAndTheLargestBatchIsTheLargest) {
