@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What can be said about the CUDA code without a GPU: every .cu file is compiled for sm_80, sm_90, sm_120 (where the
-# toolkit knows it) and PTX with warnings, spills and local memory as errors; no kernel needs more registers or shared
+# What can be said about the CUDA code without a GPU: every .cu file is compiled for sm_80, sm_90 and PTX (with
+# --sm120 also for sm_120, which takes longer) with warnings, spills and local memory as errors; no kernel needs more registers or shared
 # memory than a block has; clang reads the code as a second compiler.
-# Usage: scripts/check_cuda.sh [FILE.cu ...], default all. Needs nvcc and no GPU; ends with 77 where there is no nvcc.
+# Usage: scripts/check_cuda.sh [--sm120] [FILE.cu ...], default all. Needs nvcc and no GPU; ends with 77 where there is no nvcc.
 # With a built simt_test (SIMT_TEST, default that of the preset cpu-release) a kernel's block size is the largest one launched
 # there; else its limit is 1024 threads.
 set -euo pipefail
@@ -20,7 +20,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/include"
 touch "$work/include/texture_fetch_functions.h"  # clang's CUDA wrapper asks for it; CUDA 13 no longer has it
 code='-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_90,code=compute_90'
-if [[ $("$nvcc" --list-gpu-code) == *sm_120* ]]; then
+if [ "${1:-}" = --sm120 ]; then
+  shift
   code="$code -gencode arch=compute_120,code=sm_120"
 fi
 export nvcc cuda work code
