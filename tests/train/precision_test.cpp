@@ -113,12 +113,13 @@ TEST(Precision, TenLossesInHalfAreNearThoseInFloat32) {
   double first = 0, last = 0;
   for (uint64_t step = 0; step < 10; ++step) {
     last = exact.step(step);
-    if (step == 0) first = last;
     EXPECT_NEAR(bf16.step(step), last, 0.2) << "bf16, step " << step;
     EXPECT_NEAR(fp16.step(step), last, 0.2) << "fp16, step " << step;
+    if (step > 0) continue;  // later gradients are those of weights that have gone apart
+    first = last;
+    EXPECT_NEAR(fp16.norms() / exact.norms(), 1, 0.1) << "norms are of the loss without its scale";
   }
   EXPECT_LT(last, 0.8 * first);
-  EXPECT_NEAR(fp16.norms() / exact.norms(), 1, 0.1) << "norms are of the loss without its scale";
   for (Small* half : {&bf16, &fp16})
     for (const NamedTensor& item : half->module().state()) EXPECT_EQ(item.tensor.dtype(), DType::kFloat32) << item.name;
 }
