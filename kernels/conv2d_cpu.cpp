@@ -237,13 +237,8 @@ void forward_in_half(const Tensor& x, const Tensor& weight, const Tensor& bias, 
 void backward_in_half(const Tensor& x, const Tensor& weight, const RawGradient& dz, const Conv2dProblem& problem,
                       const Conv2dGradients& gradients) {
   Widened half;
-  Conv2dGradients wide = gradients;
-  Tensor dx;
-  if (gradients.dx) {
-    dx = half.write(*gradients.dx, gradients.accumulate_dx);
-    wide.dx = &dx;
-  }
-  conv2d_backward(half.read(x), {}, half.read(weight), {half.read(materialize(dz)), {}, {}, {}}, problem, wide);
+  conv2d_backward(half.read(x), {}, half.read(weight), {half.read(materialize(dz)), {}, {}, {}}, problem,
+                  half.write(gradients));
   if (gradients.dweight) tensor_convert(gradients.dweight->to(x.dtype()), *gradients.dweight);  // as cuDNN gives it
 }
 

@@ -357,13 +357,7 @@ void cpu::depthwise_conv2d_backward(const Tensor& x, const Epilogue& x_epilogue,
                                     const Conv2dGradients& gradients) {
   if (is_half(x.dtype())) {
     Widened half;
-    Conv2dGradients wide = gradients;
-    Tensor dx;
-    if (gradients.dx) {
-      dx = half.write(*gradients.dx, gradients.accumulate_dx);
-      wide.dx = &dx;
-    }
-    return depthwise_conv2d_backward(half.read(x), x_epilogue, weight, half.read(dz), problem, wide);
+    return depthwise_conv2d_backward(half.read(x), x_epilogue, weight, half.read(dz), problem, half.write(gradients));
   }
   visit_float(x.dtype(), [&]<class T>(TypeTag<T>) {
     const int64_t multiplier = weight.dim(0) / std::max<int64_t>(x.channels(), 1);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/tensor_ops.h"
+#include "kernels/conv2d.h"
 #include "kernels/feature.h"
 
 namespace ghost::cpu {
@@ -32,8 +33,18 @@ class Widened {
     if (!half.empty()) written_.emplace_back(wide, half);
     return wide;
   }
+  // A convolution's gradients, of which only dx can be half; valid while this lives.
+  Conv2dGradients write(const Conv2dGradients& gradients) {
+    Conv2dGradients wide = gradients;
+    if (gradients.dx) {
+      dx_ = write(*gradients.dx, gradients.accumulate_dx);
+      wide.dx = &dx_;
+    }
+    return wide;
+  }
 
  private:
+  Tensor dx_;
   std::vector<std::pair<Tensor, Tensor>> written_;
 };
 
