@@ -112,7 +112,8 @@ Tensor Optimizer::scale_state() const {
 
 std::vector<NamedTensor> Optimizer::state(const std::string& prefix) const {
   std::vector<NamedTensor> tensors;
-  if (scales_loss_) tensors.push_back({prefix + "loss_scale", scale_state()});
+  // From the host: CUDA checks float32 tensors only before they are saved.
+  if (scales_loss_) tensors.push_back({prefix + "loss_scale", scale_state().to(Device::cpu())});
   for (const Slot& slot : slots_) {
     tensors.push_back({prefix + "first." + slot.name, slot.first});
     if (slot.second.defined()) tensors.push_back({prefix + "second." + slot.name, slot.second});

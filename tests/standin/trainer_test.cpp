@@ -191,6 +191,21 @@ TEST_F(StandinTrainer, AccumulatedStepsAreOneGraph) {
   expect_same("eager", "graphs");
 }
 
+// The loss scale changes in the graph, and a skipped step is one there too.
+TEST_F(StandinTrainer, HalfPrecisionsBytesAreTheSameWithGraphs) {
+  const std::string config = classifier_config(6);
+  for (const std::string precision : {"bf16", "fp16"}) {
+    const std::vector<std::string> plan{"train.epochs=2", "train.batch_size=2", "train.precision=" + precision};
+    const size_t first = counts_at_graph_launches().size();
+    ASSERT_EQ(train(config, "graphs_" + precision, plan), 0);
+    EXPECT_EQ(counts_at_graph_launches().size(), first + 11);
+    std::vector<std::string> eager = plan;
+    eager.emplace_back("train.cuda_graph=false");
+    ASSERT_EQ(train(config, "eager_" + precision, eager), 0);
+    expect_same("eager_" + precision, "graphs_" + precision);
+  }
+}
+
 // Two sizes of pictures in turn, the backbone frozen at first.
 TEST_F(StandinTrainer, ADetectorsBytesAreTheSameWithGraphs) {
   const std::string config = detector_config();
