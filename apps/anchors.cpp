@@ -12,12 +12,12 @@
 namespace ghost {
 namespace {
 
-struct Options {
+struct AnchorsCall {
   std::string config;
   std::vector<std::string> overrides;
 };
 
-int run(const Options& options) {
+int run(const AnchorsCall& options) {
   std::vector<std::string> overrides = join_overrides(options.overrides);
   overrides.insert(overrides.begin(), "task=detect");
   const Config config = load_config(options.config, overrides).config;
@@ -49,7 +49,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_anchors(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<AnchorsCall>();
   CLI::App* verb = app.add_subcommand(
       "anchors", "Clusters a detection set's boxes into 9 anchors: ghosttrain anchors CONFIG.yaml [key=value ...]");
   verb->add_option("config", options->config, "YAML config of a detector")->required();

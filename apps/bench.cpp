@@ -14,7 +14,7 @@
 namespace ghost {
 namespace {
 
-struct Options {
+struct BenchCall {
   std::string model = "ghostnet", mode = "train";
   double width = 1.0;
   int64_t batch_size = 0, size = 0, steps = 10;
@@ -72,7 +72,7 @@ nlohmann::json to_json(const BenchOptions& options, const BenchResult& result) {
   return json;
 }
 
-int run(const Options& options) {
+int run(const BenchCall& options) {
   BenchOptions bench;
   bench.device = apply(options.device);
   const bool detects = names_detector(options.model);
@@ -93,7 +93,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_bench(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BenchCall>();
   CLI::App* verb =
       app.add_subcommand("bench", "Measures training and inference on random pictures: ghosttrain bench [MODEL]");
   verb->add_option("model", options->model, "a classifier's or a detector's name")->capture_default_str();

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct CheckCall {
   std::string subject, against;
   std::vector<std::string> overrides;
 };
@@ -50,7 +50,7 @@ Split inspect(ImageFolder folder) {
   return {std::move(folder), std::move(report)};
 }
 
-int run(const Options& options) {
+int run(const CheckCall& options) {
   Log log;
   std::string train = options.subject, val = options.against, classes;
   const std::string extension = fs::path(options.subject).extension().string();
@@ -82,7 +82,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_check(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CheckCall>();
   CLI::App* verb = app.add_subcommand(
       "check", "Checks a config and its pictures, or a folder: ghosttrain check CONFIG.yaml|FOLDER; changes nothing");
   verb->add_option("subject", options->subject, "YAML config, or a folder with one folder per class")->required();

@@ -5,12 +5,12 @@
 namespace ghost {
 namespace {
 
-struct Split {
+struct BoxSplit {
   DetectionSet set;
   DetectionReport report;
 };
 
-Split inspect(const Config& config, const std::string& source, const std::vector<std::string>& classes) {
+BoxSplit inspect(const Config& config, const std::string& source, const std::vector<std::string>& classes) {
   DetectionSet set = open_detection_set({.source = source,
                                          .format = detection_format_from_name(config.data.format),
                                          .class_file = classes.empty() ? config.data.classes : "",
@@ -21,7 +21,7 @@ Split inspect(const Config& config, const std::string& source, const std::vector
 }
 
 // Returns the number of files and boxes that training would have to leave out.
-int64_t print(Log& log, const Split& split) {
+int64_t print(Log& log, const BoxSplit& split) {
   const auto& [set, report] = split;
   log.line(fmt::format("{}: {} pictures, {} boxes, {} pictures without, at most {} in one, sides {} to {} pixels",
                        set.source, set.samples.size(), report.boxes, report.negatives, report.most_boxes,
@@ -56,10 +56,10 @@ int64_t print(Log& log, const Split& split) {
 }  // namespace
 
 int check_boxes(Log& log, const Config& config) {
-  const Split first = inspect(config, config.data.train, {});
+  const BoxSplit first = inspect(config, config.data.train, {});
   int64_t bad = print(log, first);
   if (!config.data.val.empty()) {
-    const Split second = inspect(config, config.data.val, first.set.classes);
+    const BoxSplit second = inspect(config, config.data.val, first.set.classes);
     bad += print(log, second);
     list_problems(log, "pictures of " + config.data.val + " that are in " + config.data.train + " too",
                   overlap(first.report, second.report), [&](const std::pair<int64_t, int64_t>& both) {

@@ -9,7 +9,7 @@
 namespace ghost {
 namespace {
 
-int run() {
+int report() {
   Log log;
   const std::string reason = cuda_unavailable_reason();
   log.line(environment_text({GHOST_VERSION, Device::parse("auto").name(), jpeg_decoder_name()}));
@@ -22,7 +22,7 @@ int run() {
 void add_doctor(CLI::App& app, Action& action) {
   CLI::App* verb =
       app.add_subcommand("doctor", "Says what this build and this machine can do, and why CUDA can not be used");
-  verb->callback([&action] { action = run; });
+  verb->callback([&action] { action = report; });
 }
 
 }  // namespace ghost

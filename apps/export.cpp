@@ -10,7 +10,7 @@
 namespace ghost {
 namespace {
 
-struct Options {
+struct ExportCall {
   std::string weights, to;
 };
 
@@ -25,7 +25,7 @@ void write(Log& log, const Loaded<Model>& loaded, const std::string& to) {
         "same way");
 }
 
-int run(const Options& options) {
+int run(const ExportCall& options) {
   const std::string extension = std::filesystem::path(options.to).extension().string();
   GHOST_CHECK(extension == ".safetensors", "export: --to '", options.to, "' ends in '", extension,
               "'; .safetensors (names of timm's ghostnet_100, of bubbliiiing's YOLOv4 for detectors) can be written");
@@ -40,7 +40,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_export(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExportCall>();
   CLI::App* verb = app.add_subcommand(
       "export", "Writes weights for other programs: ghosttrain export RUN_FOLDER|WEIGHTS --to FILE.safetensors");
   verb->add_option("weights", options->weights, "run folder or .safetensors")->required();

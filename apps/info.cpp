@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct InfoCall {
   std::string subject, device, mode = "train";
   std::vector<std::string> overrides;
   int64_t size = 0, classes = 0, batch = 0;
@@ -44,7 +44,7 @@ std::vector<std::string> all_names() {
 }
 
 // For a model's name or a config.
-Subject configured_subject(const Options& options, bool is_name) {
+Subject configured_subject(const InfoCall& options, bool is_name) {
   std::vector<std::string> overrides = join_overrides(options.overrides);
   if (is_name) {
     overrides.push_back("model.name=" + options.subject);
@@ -73,7 +73,7 @@ Subject loaded_subject(Loaded<Model> loaded, std::unique_ptr<Model> Subject::*mo
 }
 
 // A model's name, a config, or weights.
-Subject open_subject(const Options& options) {
+Subject open_subject(const InfoCall& options) {
   const std::vector<std::string> names = all_names();
   const bool is_name = std::find(names.begin(), names.end(), options.subject) != names.end();
   const std::string extension = fs::path(options.subject).extension().string();
@@ -136,7 +136,7 @@ void print_layers_json(const Subject& subject) {
   print_json(json);
 }
 
-int show_plan(const Options& options, const Subject& subject) {
+int show_plan(const InfoCall& options, const Subject& subject) {
   const bool training = options.mode == "train";
   Config config = subject.config;
   if (!training) config.train.precision = "fp32";  // as an evaluation is
@@ -158,7 +158,7 @@ int show_plan(const Options& options, const Subject& subject) {
   return 0;
 }
 
-int run(const Options& options) {
+int run(const InfoCall& options) {
   Log log;
   if (options.list) {
     for (const std::string& name : all_names()) log.line(name);
@@ -181,7 +181,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_info(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InfoCall>();
   CLI::App* verb = app.add_subcommand("info",
                                       "Shows a network layer by layer, or its step on a GPU that need not be there: "
                                       "ghosttrain info MODEL|CONFIG|WEIGHTS [--device h100]");

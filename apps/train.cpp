@@ -11,13 +11,13 @@
 namespace ghost {
 namespace {
 
-struct Options {
+struct TrainCall {
   std::string config, resume;
   std::vector<std::string> overrides;
   bool dry_run = false;
 };
 
-int run(const Options& options) {
+int run(const TrainCall& options) {
   GHOST_CHECK(options.config.empty() || options.resume.empty() || options.config.find('=') != std::string::npos,
               "train takes a config file or --resume RUN_FOLDER, not both: a run folder holds its own config");
   Log log;
@@ -58,7 +58,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_train(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainCall>();
   CLI::App* verb = app.add_subcommand("train", "Trains a model: ghosttrain train CONFIG.yaml [key=value ...]");
   verb->add_option("config", options->config, "YAML config; docs/config.md lists all keys");
   verb->add_option("overrides", options->overrides, "key=value, stronger than the config: train.epochs=3");

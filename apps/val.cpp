@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ValCall {
   std::string weights, json, plots;
   std::vector<std::string> overrides;
   int64_t batch_size = 0;
@@ -28,7 +28,7 @@ struct Options {
 };
 
 // The run's own validation folder and batch size where the weights lie in a run folder; key=value changes them.
-Config config_of(const Options& options, const std::string& task) {
+Config config_of(const ValCall& options, const std::string& task) {
   const fs::path given = options.weights;
   const fs::path folder = fs::is_directory(given) ? given : given.parent_path().parent_path();
   const fs::path path = folder / "config.yaml";
@@ -64,11 +64,11 @@ void write_plots(const std::string& folder, const std::vector<NamedText>& plots)
   for (const auto& [name, text] : plots) write_file_atomically((fs::path(folder) / name).string(), text);
 }
 
-int64_t batch_size_of(const Options& options, const Config& config) {
+int64_t batch_size_of(const ValCall& options, const Config& config) {
   return options.batch_size > 0 ? options.batch_size : config.train.batch_size;
 }
 
-int run_classifier(const Options& options, const Config& config, const Device& device) {
+int run_classifier(const ValCall& options, const Config& config, const Device& device) {
   const LoadedModel loaded = load_model(options.weights, device);
   const auto loader = evaluation_loader(
       {config.data.val, batch_size_of(options, config), options.workers, config.data.on_corrupt == "skip"},
@@ -87,7 +87,7 @@ int run_classifier(const Options& options, const Config& config, const Device& d
   return 0;
 }
 
-int run_detector(const Options& options, const Config& config, const Device& device) {
+int run_detector(const ValCall& options, const Config& config, const Device& device) {
   const LoadedDetector loaded = load_detector(options.weights, device);
   const auto loader = detection_evaluation_loader({config.data.val, config.data.format, batch_size_of(options, config),
                                                    options.workers, config.data.on_corrupt == "skip"},
@@ -123,7 +123,7 @@ int run_detector(const Options& options, const Config& config, const Device& dev
   return 0;
 }
 
-int run(const Options& options) {
+int run(const ValCall& options) {
   const bool detect = task_of(options.weights) == "detect";
   const Config config = config_of(options, detect ? "detect" : "classify");
   const Device device = apply(options.device);
@@ -135,7 +135,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_val(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ValCall>();
   CLI::App* verb = app.add_subcommand("val", "Evaluates weights: ghosttrain val RUN_FOLDER|WEIGHTS [data.val=FOLDER]");
   verb->add_option("weights", options->weights, "run folder or .safetensors")->required();
   verb->add_option("overrides", options->overrides, "key=value: data.val=FOLDER");

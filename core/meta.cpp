@@ -9,17 +9,17 @@
 namespace ghost {
 namespace {
 
-thread_local KernelCount* active = nullptr;
+thread_local KernelCount* active_count = nullptr;
 
 }  // namespace
 
-KernelCount::KernelCount() : outer_(std::exchange(active, this)) {}
-KernelCount::~KernelCount() { active = outer_; }
+KernelCount::KernelCount() : outer_(std::exchange(active_count, this)) {}
+KernelCount::~KernelCount() { active_count = outer_; }
 
 void count_kernel(CountedKernel kernel) {
-  if (!active) return;
+  if (!active_count) return;
   kernel.path = ModulePath::current();
-  active->kernels_.push_back(std::move(kernel));
+  active_count->kernels_.push_back(std::move(kernel));
 }
 
 namespace meta {

@@ -5,12 +5,12 @@
 namespace ghost {
 namespace {
 
-thread_local ProfileScope* active = nullptr;
+thread_local ProfileScope* active_profile = nullptr;
 
 }  // namespace
 
-ProfileScope::ProfileScope() : mark_(Clock::now()), outer_(std::exchange(active, this)) {}
-ProfileScope::~ProfileScope() { active = outer_; }
+ProfileScope::ProfileScope() : mark_(Clock::now()), outer_(std::exchange(active_profile, this)) {}
+ProfileScope::~ProfileScope() { active_profile = outer_; }
 
 double ProfileScope::since_mark() {
   const Clock::time_point before = std::exchange(mark_, Clock::now());
@@ -18,18 +18,18 @@ double ProfileScope::since_mark() {
 }
 
 void ProfileScope::mark() {
-  if (active) active->since_mark();
+  if (active_profile) active_profile->since_mark();
 }
 
 void ProfileScope::forward_done(const char* op) {
-  if (!active) return;
-  OpTime& time = active->ops_[op];
+  if (!active_profile) return;
+  OpTime& time = active_profile->ops_[op];
   ++time.calls;
-  time.forward_seconds += active->since_mark();
+  time.forward_seconds += active_profile->since_mark();
 }
 
 void ProfileScope::backward_done(const char* op) {
-  if (active) active->ops_[op].backward_seconds += active->since_mark();
+  if (active_profile) active_profile->ops_[op].backward_seconds += active_profile->since_mark();
 }
 
 }  // namespace ghost

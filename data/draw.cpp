@@ -18,8 +18,7 @@
 namespace ghost {
 namespace {
 
-constexpr Color kPaper{24, 24, 24}, kInk{235, 235, 235};
-constexpr int kLineHeight = 12;
+constexpr Color kInk{235, 235, 235};
 constexpr int kSmallestTile = 112;
 
 std::string printable(std::string text) {
@@ -80,7 +79,7 @@ Image batch_mosaic(const Tensor& images, const std::vector<std::string>& caption
   const int height = static_cast<int>(images.dim(1)), width = static_cast<int>(images.dim(2));
   const int zoom = std::max(1, (kSmallestTile + width - 1) / width);
   const int columns = static_cast<int>(std::ceil(std::sqrt(count))), rows = (count + columns - 1) / columns;
-  const int tile_width = width * zoom + 2, tile_height = height * zoom + kLineHeight + 2;
+  const int tile_width = width * zoom + 2, tile_height = height * zoom + kTextLineHeight + 2;
   Image mosaic(columns * tile_width, rows * tile_height);
   fill_rect(mosaic, 0, 0, mosaic.width, mosaic.height, kPaper);
   for (int i = 0; i < count; ++i) {

@@ -13,6 +13,9 @@ namespace ghost {
 
 using Color = std::array<uint8_t, 3>;
 
+inline constexpr Color kPaper{24, 24, 24};  // the ground of a mosaic
+inline constexpr int kTextLineHeight = 12;  // in pixels, at scale 1
+
 // Fills [left, right) x [top, bottom), cut at the borders.
 void fill_rect(Image& image, int left, int top, int right, int bottom, const Color& color);
 

@@ -6,8 +6,7 @@
 namespace ghost {
 namespace {
 
-constexpr Color kBlack{0, 0, 0}, kWhite{255, 255, 255}, kPaper{24, 24, 24};
-constexpr int kLineHeight = 12;
+constexpr Color kBlack{0, 0, 0}, kWhite{255, 255, 255};
 
 // A pixel length in a picture of this size, against 640 pixels.
 int scaled(const Image& image, int length) {
@@ -39,7 +38,7 @@ void draw_box(Image& image, const Box& box, const std::string& caption, const Co
   fill_rect(image, left, top, left + line, bottom, color);
   fill_rect(image, right - line, top, right, bottom, color);
   if (caption.empty()) return;
-  const int height = kLineHeight * letters, width = text_width(caption, letters) + 4 * letters;
+  const int height = kTextLineHeight * letters, width = text_width(caption, letters) + 4 * letters;
   const int y = top >= height ? top - height : top;  // above the box where there is room
   const int x = std::clamp(left, 0, std::max(0, image.width - width));
   fill_rect(image, x, y, x + width, y + height, color);

@@ -93,13 +93,13 @@ struct Product {
   friend auto operator<=>(const Product&, const Product&) = default;
 };
 
-cudaDataType data_type(DType dtype) {
+cudaDataType cuda_type(DType dtype) {
   return dtype == DType::kBFloat16 ? CUDA_R_16BF : dtype == DType::kFloat16 ? CUDA_R_16F : CUDA_R_32F;
 }
 
 Layout make_layout(const Product& p, int64_t rows, int64_t columns, int64_t pitch) {
   cublasLtMatrixLayout_t layout = nullptr;
-  check_cublas(cublaslt().create_layout(&layout, data_type(p.dtype), static_cast<uint64_t>(rows),
+  check_cublas(cublaslt().create_layout(&layout, cuda_type(p.dtype), static_cast<uint64_t>(rows),
                                         static_cast<uint64_t>(columns), pitch),
                "cublasLtMatrixLayoutCreate");
   return Layout(layout);

@@ -29,6 +29,6 @@ if command -v ccache >/dev/null; then
   options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   export CCACHE_SLOPPINESS=pch_defines,time_macros  # precompiled headers
 fi
-cmake --preset "$preset" "${options[@]}" >&2
+cmake --preset "$preset" -DCMAKE_UNITY_BUILD=ON "${options[@]}" >&2
 cmake --build "build/$preset" "${targets[@]}" >&2
 echo "build/$preset"

@@ -7,8 +7,6 @@
 namespace ghost {
 namespace {
 
-constexpr KeyTask kClassify = KeyTask::kClassify, kDetect = KeyTask::kDetect;
-
 void add_model_and_data(Config& c, std::vector<ConfigKey>& keys) {
   keys.insert(
       keys.end(),

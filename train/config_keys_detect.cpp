@@ -3,8 +3,6 @@
 namespace ghost {
 namespace {
 
-constexpr KeyTask kDetect = KeyTask::kDetect;
-
 void add_detection_augmentation(Config& c, std::vector<ConfigKey>& keys) {
   keys.insert(
       keys.end(),

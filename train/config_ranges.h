@@ -11,6 +11,7 @@ constexpr Range between(double low, double high) { return {.low = low, .high = h
 constexpr Range up_to_below(double low, double high) { return {.low = low, .high = high, .open_high = true}; }
 constexpr Range above_to(double low, double high) { return {.low = low, .high = high, .open_low = true}; }
 constexpr Range kProbability = between(0, 1);
+constexpr KeyTask kClassify = KeyTask::kClassify, kDetect = KeyTask::kDetect;
 
 // Appends the keys of boxes' augmentation, of the losses, of evaluation and of averaging.
 void add_detection_keys(Config& config, std::vector<ConfigKey>& keys);

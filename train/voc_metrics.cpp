@@ -72,12 +72,12 @@ std::vector<ClassHits> match_classes(const std::vector<TruthBox>& truth, const s
   return results;
 }
 
-struct Curve {
+struct VocCurve {
   std::vector<double> precision, recall;
 };
 
-Curve curve_of(const ClassHits& found) {
-  Curve curve;
+VocCurve curve_of(const ClassHits& found) {
+  VocCurve curve;
   double correct = 0, all = 0;
   for (const Hit& hit : found.hits) {
     correct += hit.correct;
@@ -89,7 +89,7 @@ Curve curve_of(const ClassHits& found) {
 }
 
 // The area under the curve once precision never rises with recall.
-double all_points(Curve curve) {
+double all_points(VocCurve curve) {
   double area = 0, highest = 0;
   for (size_t i = curve.recall.size(); i-- > 0;) {
     highest = std::max(highest, curve.precision[i]);
@@ -98,7 +98,7 @@ double all_points(Curve curve) {
   return area;
 }
 
-double eleven_points(const Curve& curve) {
+double eleven_points(const VocCurve& curve) {
   double sum = 0;
   for (int point = 0; point <= 10; ++point) {
     double best = 0;
@@ -116,7 +116,7 @@ std::vector<double> voc_average_precision(const std::vector<TruthBox>& truth,
                                           double iou_threshold, VocRule rule) {
   std::vector<double> result;
   for (const ClassHits& found : match_classes(truth, detections, classes, iou_threshold)) {
-    const Curve curve = curve_of(found);
+    const VocCurve curve = curve_of(found);
     result.push_back(found.truths == 0 ? -1 : rule == VocRule::kAllPoints ? all_points(curve) : eleven_points(curve));
   }
   return result;
@@ -127,7 +127,7 @@ std::vector<PrecisionRecall> precision_recall(const std::vector<TruthBox>& truth
                                               double iou_threshold) {
   std::vector<PrecisionRecall> result;
   for (const ClassHits& found : match_classes(truth, detections, classes, iou_threshold)) {
-    const Curve curve = curve_of(found);
+    const VocCurve curve = curve_of(found);
     PrecisionRecall& out = result.emplace_back();
     out.truths = found.truths;
     for (size_t i = 0; i < found.hits.size(); ++i) {

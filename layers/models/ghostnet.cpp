@@ -7,7 +7,7 @@
 namespace ghost {
 namespace {
 
-constexpr int64_t kDivisor = 4, kStemChannels = 16, kLastChannels = 960;
+constexpr int64_t kGhostDivisor = 4, kStemChannels = 16, kLastChannels = 960;
 constexpr int64_t kHeadChannels = 1280;  // not scaled by the width
 
 struct Row {
@@ -30,7 +30,7 @@ constexpr size_t kFeatureRows[] = {4, 10, 15};  // the last blocks at strides 8,
 GhostNetBackbone::GhostNetBackbone(const BackboneOptions& options) {
   const FlavourNumbers flavour = numbers_of(options.flavour);
   const auto scaled = [&](int64_t channels) {
-    return make_divisible(static_cast<double>(channels) * options.width, kDivisor);
+    return make_divisible(static_cast<double>(channels) * options.width, kGhostDivisor);
   };
   int64_t channels = scaled(kStemChannels);
   stem_ = std::make_unique<ConvBatchNorm>("conv_stem", "bn1",
@@ -49,14 +49,15 @@ GhostNetBackbone::GhostNetBackbone(const BackboneOptions& options) {
     place = row.stage == stage ? place + 1 : 0;
     stage = row.stage;
     const int64_t hidden = scaled(row.hidden), out = scaled(row.out);
-    add_block(stage, place,
-              {.in_channels = channels,
-               .hidden_channels = hidden,
-               .out_channels = out,
-               .kernel_size = row.kernel_size,
-               .stride = row.stride,
-               .reduced_channels = row.squeeze_excite ? make_divisible(static_cast<double>(hidden) / 4, kDivisor) : 0},
-              flavour);
+    add_block(
+        stage, place,
+        {.in_channels = channels,
+         .hidden_channels = hidden,
+         .out_channels = out,
+         .kernel_size = row.kernel_size,
+         .stride = row.stride,
+         .reduced_channels = row.squeeze_excite ? make_divisible(static_cast<double>(hidden) / 4, kGhostDivisor) : 0},
+        flavour);
     channels = out;
     if (tap < std::size(kFeatureRows) && i == kFeatureRows[tap]) channels_[tap++] = out;
   }
@@ -82,7 +83,7 @@ GhostNet::GhostNet(const ModelOptions& options)
     : Classifier(options), backbone_({options.width, options.in_channels, options.flavour}) {
   const FlavourNumbers flavour = numbers_of(options.flavour);
   register_child("", backbone_);
-  const int64_t last = make_divisible(static_cast<double>(kLastChannels) * options.width, kDivisor);
+  const int64_t last = make_divisible(static_cast<double>(kLastChannels) * options.width, kGhostDivisor);
   last_conv_ = std::make_unique<ConvBatchNorm>("conv", "bn1",
                                                Conv2dLayerOptions{.in_channels = backbone_.channels().back(),
                                                                   .out_channels = last,

@@ -9,7 +9,7 @@
 namespace ghost {
 namespace {
 
-constexpr int64_t kDivisor = 8;
+constexpr int64_t kMobileDivisor = 8;
 constexpr double kHiddenV3 = 1280;
 
 // t: expansion; c: channels; n: repeats; s: stride of the first.
@@ -116,7 +116,7 @@ InvertedResidual::InvertedResidual(const InvertedResidualOptions& o, Flavour fla
                                .padding = numbers.padding,
                                .activation = o.squeeze_excite && gate_first_ ? Activation::kNone : o.activation});
   if (o.squeeze_excite) {
-    const int64_t reduced = make_divisible(static_cast<double>(o.hidden_channels) / 4, kDivisor);
+    const int64_t reduced = make_divisible(static_cast<double>(o.hidden_channels) / 4, kMobileDivisor);
     se_ = std::make_unique<SqueezeExcite>(o.hidden_channels, reduced, Activation::kHardSigmoid, "fc.0", "fc.2");
     register_child(expands ? "conv.5" : "conv.3", *se_);
   }
@@ -141,7 +141,7 @@ Feature InvertedResidual::forward(const Feature& x) {
 InvertedResidualBackbone::InvertedResidualBackbone(int version, const BackboneOptions& options) : version_(version) {
   const FlavourNumbers numbers = version == 2 ? slow_numbers(options.flavour) : numbers_of(options.flavour);
   const auto scaled = [&](int64_t channels) {
-    return make_divisible(static_cast<double>(channels) * options.width, kDivisor);
+    return make_divisible(static_cast<double>(channels) * options.width, kMobileDivisor);
   };
   int64_t channels = version == 2 ? scaled(32) : 16;
   stem_ = stem(options.in_channels, channels, version == 2 ? Activation::kRelu6 : Activation::kHardSwish,
@@ -164,7 +164,8 @@ InvertedResidualBackbone::InvertedResidualBackbone(int version, const BackboneOp
     return;
   }
   for (const RowV3& row : kRowsV3)
-    add({.hidden_channels = row.t == 1 ? channels : make_divisible(static_cast<double>(channels) * row.t, kDivisor),
+    add({.hidden_channels =
+             row.t == 1 ? channels : make_divisible(static_cast<double>(channels) * row.t, kMobileDivisor),
          .out_channels = scaled(row.c),
          .kernel_size = row.k,
          .stride = row.s,
@@ -199,11 +200,12 @@ MobileNet::MobileNet(const ModelOptions& options)
   };
   std::string head = "fc";
   if (version2) {
-    last("features.18", std::max<int64_t>(1280, make_divisible(1280 * options.width, kDivisor)), Activation::kRelu6);
+    last("features.18", std::max<int64_t>(1280, make_divisible(1280 * options.width, kMobileDivisor)),
+         Activation::kRelu6);
     head = "classifier.1";
   } else if (options.name == "mobilenetv3") {
     last("conv", 6 * channels, Activation::kHardSwish);  // as wide as the last block's inside
-    const int64_t hidden = make_divisible(kHiddenV3 * std::max(1.0, options.width), kDivisor);
+    const int64_t hidden = make_divisible(kHiddenV3 * std::max(1.0, options.width), kMobileDivisor);
     hidden_ = std::make_unique<Conv2d>(Conv2dLayerOptions{
         .in_channels = channels, .out_channels = hidden, .bias = true, .activation = Activation::kHardSwish});
     register_child("classifier.0", *hidden_);

@@ -15,11 +15,11 @@ Conv2dLayerOptions depthwise(int64_t channels, int stride, const FlavourNumbers&
           .activation = Activation::kRelu6};
 }
 
+}  // namespace
+
 Conv2dLayerOptions pointwise(int64_t in_channels, int64_t out_channels) {
   return {.in_channels = in_channels, .out_channels = out_channels, .activation = Activation::kRelu6};
 }
-
-}  // namespace
 
 SeparableConv::SeparableConv(int64_t in_channels, int64_t out_channels, int stride, const FlavourNumbers& flavour)
     : depthwise_("0", "1", depthwise(in_channels, stride, flavour), flavour.norm),

@@ -5,6 +5,9 @@
 
 namespace ghost {
 
+// A 1x1 convolution before batch norm and ReLU6.
+Conv2dLayerOptions pointwise(int64_t in_channels, int64_t out_channels);
+
 class SeparableConv : public Module {
  public:
   SeparableConv(int64_t in_channels, int64_t out_channels, int stride, const FlavourNumbers& flavour);

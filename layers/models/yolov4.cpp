@@ -19,10 +19,6 @@ constexpr int64_t kOutputsPerBox = 5;  // x, y, w, h, objectness; then the class
 // First objectness: almost all anchors see nothing, and a loss that begins with that knows little else for long.
 constexpr double kFirstObjectness = 0.01;
 
-Conv2dLayerOptions pointwise(int64_t in_channels, int64_t out_channels) {
-  return {.in_channels = in_channels, .out_channels = out_channels, .activation = Activation::kRelu6};
-}
-
 // A buffer for two parts of the same width, of a map of `like`'s size times `scale`.
 FeatureBuffer pair_buffer(const Feature& like, int64_t scale_up, int64_t channels) {
   const Shape& shape = like.shape();

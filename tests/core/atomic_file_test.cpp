@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "core/error.h"
+#include "tests/support/temp_folder.h"
 
 namespace ghost {
 namespace {
@@ -28,10 +29,7 @@ class AtomicFileTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  std::string content() const {
-    std::ifstream file(path_, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
+  std::string content() const { return test::bytes_of(path_); }
   size_t files() const { return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {})); }
 
   fs::path folder_;

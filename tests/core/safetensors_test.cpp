@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temp_folder.h"
+
 namespace ghost {
 namespace {
 
@@ -16,11 +18,6 @@ using testing::HasSubstr;
 // By process: tests run several at a time.
 std::string temporary(const std::string& name) {
   return (std::filesystem::path(testing::TempDir()) / (std::to_string(getpid()) + name)).string();
-}
-
-std::string slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 void spit(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
@@ -71,7 +68,7 @@ TEST(Safetensors, RoundTrip) {
 TEST(Safetensors, EveryTruncationIsRefused) {
   const std::string path = temporary("cut.safetensors");
   write_safetensors(path, sample_tensors());
-  const std::string whole = slurp(path);
+  const std::string whole = test::bytes_of(path);
   for (size_t length = 0; length < whole.size(); ++length) {
     spit(path, whole.substr(0, length));
     EXPECT_THAT(refusal(path), HasSubstr(path)) << length;
@@ -81,7 +78,7 @@ TEST(Safetensors, EveryTruncationIsRefused) {
 TEST(Safetensors, EveryFlippedByteIsRefusedOrLosesTheChecksums) {
   const std::string path = temporary("flip.safetensors");
   write_safetensors(path, sample_tensors());
-  const std::string whole = slurp(path);
+  const std::string whole = test::bytes_of(path);
   uint64_t header_size = 0;
   std::memcpy(&header_size, whole.data(), 8);
   for (size_t place = 0; place < whole.size(); ++place) {

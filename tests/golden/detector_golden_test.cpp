@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kBatch = 2, kHeight = 64, kWidth = 224, kEvery = 37;
+constexpr int64_t kDetectorBatch = 2, kHeight = 64, kWidth = 224, kEvery = 37;
 const SgdOptions kSgd{.learning_rate = 0.01, .momentum = 0.9, .nesterov = true};
 
 json golden_of(const std::string& name) {
@@ -70,8 +70,6 @@ void expect_norms(const std::map<std::string, double>& got, const json& names, c
   }
 }
 
-double norm(const Tensor& tensor) { return std::sqrt(cpu::squared_norm({tensor})); }
-
 void step(Detector& detector, std::vector<Tensor>& moments) {
   std::vector<ParameterSlot> slots;
   const std::vector<NamedParameter> parameters = detector.parameters();
@@ -91,8 +89,8 @@ void step(Detector& detector, std::vector<Tensor>& moments) {
 void check_first_step(const Detector& detector, const json& golden, const json& want, double limit) {
   std::map<std::string, double> gradients, running;
   for (const NamedParameter& parameter : detector.parameters())
-    gradients[parameter.name] = norm(parameter.variable.grad());
-  for (const NamedTensor& buffer : detector.buffers()) running[buffer.name] = norm(buffer.tensor);
+    gradients[parameter.name] = test::norm(parameter.variable.grad());
+  for (const NamedTensor& buffer : detector.buffers()) running[buffer.name] = test::norm(buffer.tensor);
   expect_norms(gradients, golden["parameters"], want["gradient_norms"], limit);
   expect_norms(running, golden["running"], want["running_norms"], limit);
 }
@@ -104,7 +102,7 @@ void check(const std::string& backbone, Flavour flavour, DType dtype, double lim
   test::fill_model(*detector);
   detector->to(dtype);
   const std::string pictures = str("images ", want["pictures"].get<int>());
-  const Variable images(test::filled(pictures, {kBatch, kHeight, kWidth, 3}, -2, 2).to(dtype));
+  const Variable images(test::filled(pictures, {kDetectorBatch, kHeight, kWidth, 3}, -2, 2).to(dtype));
   {
     const NoGradScope no_grad;
     detector->set_training(false);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/optimizer_step.h"
 #include "layers/models/model.h"
 
 namespace ghost::test {
@@ -49,5 +50,7 @@ inline void fill_model(const Module& model) {
     item.tensor.copy_from(filled(item.name, item.tensor.shape(), range.low, range.high));
   }
 }
+
+inline double norm(const Tensor& tensor) { return std::sqrt(cpu::squared_norm({tensor})); }
 
 }  // namespace ghost::test

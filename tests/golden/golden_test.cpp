@@ -51,8 +51,6 @@ Batch batch_of(const json& size, DType dtype) {
   return {Variable(images.to(dtype)), {.labels = Tensor::from(labels, {kBatch}), .other_labels = {}, .mix = {}}};
 }
 
-double norm(const Tensor& tensor) { return std::sqrt(cpu::squared_norm({tensor})); }
-
 // Relative, except for what is 0 but for rounding: the bias of a batch norm whose output another batch norm shifts
 // back.
 void expect_norm(double got, double want, double limit, const std::string& name) {
@@ -83,12 +81,12 @@ void check_step(Flavour flavour, const json& want, const Precision& precision) {
   const json& gradients = want["gradient_norms"];
   ASSERT_EQ(model->parameters().size(), gradients.size());
   for (const NamedParameter& parameter : model->parameters())
-    expect_norm(norm(parameter.variable.grad()), gradients.at(parameter.name), precision.limit,
+    expect_norm(test::norm(parameter.variable.grad()), gradients.at(parameter.name), precision.limit,
                 "gradient of " + parameter.name);
   const json& running = want["running_norms"];
   ASSERT_EQ(model->buffers().size(), running.size());
   for (const NamedTensor& buffer : model->buffers())
-    expect_norm(norm(buffer.tensor), running.at(buffer.name), precision.limit, buffer.name);
+    expect_norm(test::norm(buffer.tensor), running.at(buffer.name), precision.limit, buffer.name);
 }
 
 std::vector<ParameterSlot> sgd_slots(const Module& model, double weight_decay) {

@@ -11,7 +11,7 @@ namespace {
 
 // Wider than the stand-ins' 1e-5: a card's libraries add up in orders of their own, and its exponential functions round
 // otherwise. Not tried on a card yet.
-constexpr double kLimit = 1e-4;
+constexpr double kCardLimit = 1e-4;
 
 class GpuTraining : public testing::TestWithParam<bool> {
  protected:
@@ -25,21 +25,21 @@ TEST_P(GpuTraining, AStepOfAClassifierIsTheCpus) {
   const auto on_cpu = classifier_on(Device::cpu(), options), on_cuda = classifier_on(Device::cuda(), options);
   for (uint64_t i = 0; i < 3; ++i) {
     const Difference difference = step_on_both(*on_cpu, *on_cuda, i);
-    EXPECT_LE(difference.loss, kLimit) << "step " << i;
+    EXPECT_LE(difference.loss, kCardLimit) << "step " << i;
     EXPECT_LE(difference.whole, 0.1) << "step " << i << ", most in " << difference.where;  // a unit at its ReLU's kink
   }
   for (Training* training : {on_cpu.get(), on_cuda.get()}) training->module().set_training(false);
   const Difference difference = step_on_both(*on_cpu, *on_cuda, 3);
-  EXPECT_LE(difference.loss, kLimit);
-  EXPECT_LE(difference.worst, kLimit) << difference.where;
+  EXPECT_LE(difference.loss, kCardLimit);
+  EXPECT_LE(difference.worst, kCardLimit) << difference.where;
 }
 
 TEST_P(GpuTraining, AStepOfADetectorIsTheCpus) {
   const auto on_cpu = detector_on(Device::cpu(), GetParam()), on_cuda = detector_on(Device::cuda(), GetParam());
   for (Training* training : {on_cpu.get(), on_cuda.get()}) training->module().set_training(false);
   const Difference difference = step_on_both(*on_cpu, *on_cuda, 1);
-  EXPECT_LE(difference.loss, kLimit);
-  EXPECT_LE(difference.worst, kLimit) << difference.where;
+  EXPECT_LE(difference.loss, kCardLimit);
+  EXPECT_LE(difference.worst, kCardLimit) << difference.where;
 }
 
 std::vector<std::vector<double>> after_two_steps(bool keras) {

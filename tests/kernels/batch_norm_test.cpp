@@ -10,15 +10,10 @@ namespace ghost {
 namespace {
 
 using test::expect_close;
+using test::kFloat32;
+using test::kFloat64;
+using test::random_batch_norm_state;
 using test::random_tensor;
-
-constexpr TensorOptions kFloat64{DType::kFloat64, Device()}, kFloat32{DType::kFloat32, Device()};
-
-BatchNormState state_of(const Variable& gamma, const Variable& beta) {
-  const TensorOptions like = gamma.value().options();
-  const Shape shape = gamma.shape();
-  return {gamma, beta, random_tensor(shape, like, 91), random_tensor(shape, like, 92, 0.5, 2)};
-}
 
 struct Statistics {
   std::vector<double> mean, variance;
@@ -47,7 +42,7 @@ std::vector<double> normalised(const std::vector<Tensor>& in, const Layer& layer
   const std::vector<double> gamma = in[1].to_vector(), beta = in[2].to_vector();
   Statistics statistics = statistics_of(in[0]);
   if (!layer.training) {
-    const BatchNormState state = state_of(Variable(in[1]), Variable(in[2]));
+    const BatchNormState state = random_batch_norm_state(Variable(in[1]), Variable(in[2]));
     statistics = {state.running_mean.to_vector(), state.running_var.to_vector()};
   }
   visit_activation(layer.activation, [&]<class Act>(Act) {
@@ -67,7 +62,7 @@ test::OpCase op_case(const std::string& name, const Shape& x, const Layer& layer
           .op =
               [=](const Variables& in) {
                 const BatchNormOptions options{.eps = layer.eps, .training = layer.training};
-                return materialize(batch_norm(in[0], state_of(in[1], in[2]), options, layer.activation));
+                return materialize(batch_norm(in[0], random_batch_norm_state(in[1], in[2]), options, layer.activation));
               },
           .reference = [=](const std::vector<Tensor>& in) { return normalised(in, layer); },
           .float32_limit = 2e-5};
@@ -93,7 +88,7 @@ GHOST_OP_TESTS(BatchNormOfBatchNorm,
                {{.name = "two_in_a_row",
                  .inputs = {{.shape = {2, 3, 4, 3}}, {.shape = {3}, .low = 0.5, .high = 1.5}, {.shape = {3}}},
                  .op = [](const Variables& in) {
-                   const BatchNormState state = state_of(in[1], in[2]);
+                   const BatchNormState state = random_batch_norm_state(in[1], in[2]);
                    return materialize(batch_norm(batch_norm(in[0], state, {}, Activation::kHardSwish), state, {}));
                  }}});
 
@@ -108,7 +103,8 @@ class BatchNormRunning : public testing::TestWithParam<Flavour> {};
 TEST_P(BatchNormRunning, StatisticsFollowTheFormula) {
   const BatchNormOptions& options = GetParam().options;
   for (const TensorOptions& like : {kFloat64, kFloat32}) {
-    const BatchNormState state = state_of(Variable(Tensor::full({5}, 1, like)), Variable(Tensor::zeros({5}, like)));
+    const BatchNormState state =
+        random_batch_norm_state(Variable(Tensor::full({5}, 1, like)), Variable(Tensor::zeros({5}, like)));
     std::vector<double> mean = state.running_mean.to_vector(), variance = state.running_var.to_vector();
     for (uint64_t step = 0; step < 3; ++step) {
       const Tensor x = random_tensor({2, 3, 4, 5}, like, step, -1, 3);
@@ -131,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(Flavours, BatchNormRunning,
                          [](const auto& info) { return info.param.name; });
 
 TEST(BatchNorm, EvaluationLeavesRunningStatisticsAlone) {
-  const BatchNormState state = state_of(Variable(Tensor::full({4}, 1)), Variable(Tensor::zeros({4})));
+  const BatchNormState state = random_batch_norm_state(Variable(Tensor::full({4}, 1)), Variable(Tensor::zeros({4})));
   const Tensor mean = state.running_mean.clone(), variance = state.running_var.clone();
   batch_norm(Variable(random_tensor({2, 3, 3, 4}, kFloat32, 1)), state, {.training = false});
   test::expect_same_bits(state.running_mean, mean);
@@ -140,8 +136,8 @@ TEST(BatchNorm, EvaluationLeavesRunningStatisticsAlone) {
 
 TEST(BatchNorm, FrozenParametersGetNoGradientAndTheInputStillDoes) {
   for (const bool training : {true, false}) {
-    const BatchNormState state =
-        state_of(Variable(random_tensor({4}, kFloat64, 3, 0.5, 1)), Variable(Tensor::zeros({4}, kFloat64)));
+    const BatchNormState state = random_batch_norm_state(Variable(random_tensor({4}, kFloat64, 3, 0.5, 1)),
+                                                         Variable(Tensor::zeros({4}, kFloat64)));
     const Variable x(random_tensor({2, 3, 3, 4}, kFloat64, 1), true);
     const Variable trained_x(x.value(), true);
     const BatchNormState trained = {Variable(state.gamma.value(), true), Variable(state.beta.value(), true),
@@ -173,7 +169,8 @@ TEST(BatchNorm, OneValuePerChannelIsFinite) {
 }
 
 TEST(BatchNorm, EmptyBatchLeavesRunningStatisticsAlone) {
-  const BatchNormState state = state_of(Variable(Tensor::full({4}, 1), true), Variable(Tensor::zeros({4}), true));
+  const BatchNormState state =
+      random_batch_norm_state(Variable(Tensor::full({4}, 1), true), Variable(Tensor::zeros({4}), true));
   const Tensor mean = state.running_mean.clone();
   const Variable x(Tensor({0, 3, 3, 4}), true);
   TapeScope tape;
@@ -197,8 +194,8 @@ TEST(BatchNorm, SameBitsForAnyThreadCount) {
   const Tensor z = random_tensor({3, 21, 17, 70}, kFloat32, 1), dy = random_tensor(z.shape(), kFloat32, 2);
   test::expect_same_for_any_threads([&] {
     const Variable x(z, true);
-    const BatchNormState state = state_of(Variable(random_tensor({70}, kFloat32, 3, 0.5, 1.5), true),
-                                          Variable(random_tensor({70}, kFloat32, 4), true));
+    const BatchNormState state = random_batch_norm_state(Variable(random_tensor({70}, kFloat32, 3, 0.5, 1.5), true),
+                                                         Variable(random_tensor({70}, kFloat32, 4), true));
     TapeScope tape;
     const Feature y = batch_norm(x, state, {}, Activation::kRelu);
     tape.tape().backward(y.raw, dy);
@@ -207,7 +204,7 @@ TEST(BatchNorm, SameBitsForAnyThreadCount) {
 }
 
 TEST(BatchNorm, RejectsWrongShapes) {
-  const BatchNormState state = state_of(Variable(Tensor::full({3}, 1)), Variable(Tensor::zeros({3})));
+  const BatchNormState state = random_batch_norm_state(Variable(Tensor::full({3}, 1)), Variable(Tensor::zeros({3})));
   const Variable x(random_tensor({1, 2, 2, 4}, kFloat32, 1));
   test::expect_error(ErrorKind::kUsage, "gamma has shape [3], but the map has 4 channels",
                      [&] { batch_norm(x, state, {}); });

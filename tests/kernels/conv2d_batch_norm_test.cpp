@@ -9,9 +9,10 @@ namespace ghost {
 namespace {
 
 using test::expect_close;
+using test::random_batch_norm_state;
 using test::random_tensor;
 
-struct Case {
+struct ConvNormCase {
   std::string name;
   Shape x, weight;
   Conv2dOptions conv = {};
@@ -20,10 +21,10 @@ struct Case {
   Activation x_activation = Activation::kRelu;  // of the batch norm in front, whose epilogue the convolution applies
 };
 
-void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+void PrintTo(const ConvNormCase& c, std::ostream* out) { *out << c.name; }
 
 // Variables of one run: x, weight, gamma and beta of the batch norm in front, gamma and beta.
-Variables variables_of(const Case& c, DType dtype) {
+Variables variables_of(const ConvNormCase& c, DType dtype) {
   const TensorOptions options{dtype, Device::cpu()};
   const int64_t in = c.x[3], out = c.weight[0];
   return {Variable(random_tensor(c.x, options, 1), true),
@@ -34,13 +35,8 @@ Variables variables_of(const Case& c, DType dtype) {
           Variable(random_tensor({out}, options, 6), true)};
 }
 
-BatchNormState state_of(const Variable& gamma, const Variable& beta) {
-  const TensorOptions like = gamma.value().options();
-  return {gamma, beta, random_tensor(gamma.shape(), like, 91), random_tensor(gamma.shape(), like, 92, 0.5, 2)};
-}
-
-Feature input_of(const Case& c, const Variables& v) {
-  return batch_norm(v[0], state_of(v[2], v[3]), {}, c.x_activation);
+Feature input_of(const ConvNormCase& c, const Variables& v) {
+  return batch_norm(v[0], random_batch_norm_state(v[2], v[3]), {}, c.x_activation);
 }
 
 struct Result {
@@ -48,9 +44,9 @@ struct Result {
   std::vector<Tensor> gradients;
 };
 
-Result run(const Case& c, DType dtype, bool fused) {
+Result run(const ConvNormCase& c, DType dtype, bool fused) {
   const Variables v = variables_of(c, dtype);
-  const BatchNormState state = state_of(v[4], v[5]);
+  const BatchNormState state = random_batch_norm_state(v[4], v[5]);
   const BatchNormOptions options{.training = c.training};
   TapeScope tape;
   const Feature x = input_of(c, v);
@@ -63,7 +59,7 @@ Result run(const Case& c, DType dtype, bool fused) {
   return result;
 }
 
-class Conv2dBatchNorm : public testing::TestWithParam<Case> {};
+class Conv2dBatchNorm : public testing::TestWithParam<ConvNormCase> {};
 
 TEST_P(Conv2dBatchNorm, EqualsConvolutionThenBatchNorm) {
   for (const DType dtype : {DType::kFloat64, DType::kFloat32}) {
@@ -78,10 +74,10 @@ TEST_P(Conv2dBatchNorm, EqualsConvolutionThenBatchNorm) {
   }
 }
 
-std::vector<Case> cases() {
+std::vector<ConvNormCase> cases() {
   const Conv2dOptions depthwise6{.groups = 6},
       depthwise6_stride_2{.stride = 2, .padding = PaddingMode::kSame, .groups = 6};
-  std::vector<Case> all = {
+  std::vector<ConvNormCase> all = {
       {.name = "pointwise", .x = {2, 4, 5, 6}, .weight = {10, 6, 1, 1}},
       {.name = "dense_3x3", .x = {2, 6, 5, 4}, .weight = {5, 4, 3, 3}, .conv = {.stride = 2}},
       {.name = "grouped", .x = {2, 6, 5, 4}, .weight = {6, 2, 3, 3}, .conv = {.groups = 2}},
@@ -115,8 +111,8 @@ test::OpCase op_case(const std::string& name, const Shape& x, const Shape& weigh
                      {.shape = {c}, .low = 0.5, .high = 1.5},
                      {.shape = {c}}},
           .op = [=](const Variables& in) {
-            return materialize(conv2d_batch_norm(in[0], in[1], state_of(in[2], in[3]), conv, {.training = training},
-                                                 Activation::kRelu));
+            return materialize(conv2d_batch_norm(in[0], in[1], random_batch_norm_state(in[2], in[3]), conv,
+                                                 {.training = training}, Activation::kRelu));
           }};
 }
 
@@ -142,10 +138,10 @@ TEST(Conv2dBatchNorm, GhostModuleInOneBufferEqualsTwoMaps) {
     const FeatureBuffer buffer({2, 5, 6, 8}, options);
     const FeatureSlot slots[] = {buffer.slot(0, 4), buffer.slot(4, 4)};
     TapeScope tape;
-    const Feature primary =
-        conv2d_batch_norm(v[0], v[1], state_of(v[3], v[4]), {}, {}, Activation::kRelu, in_buffer ? &slots[0] : nullptr);
-    const Feature cheap = conv2d_batch_norm(primary, v[2], state_of(v[3], v[4]), {.groups = 4}, {}, Activation::kRelu,
-                                            in_buffer ? &slots[1] : nullptr);
+    const Feature primary = conv2d_batch_norm(v[0], v[1], random_batch_norm_state(v[3], v[4]), {}, {},
+                                              Activation::kRelu, in_buffer ? &slots[0] : nullptr);
+    const Feature cheap = conv2d_batch_norm(primary, v[2], random_batch_norm_state(v[3], v[4]), {.groups = 4}, {},
+                                            Activation::kRelu, in_buffer ? &slots[1] : nullptr);
     std::vector<Tensor> result = {materialize(primary).value(), materialize(cheap).value()};
     if (in_buffer) {
       const Tensor both({2, 5, 6, 8}, options);
@@ -168,15 +164,15 @@ TEST(Conv2dBatchNorm, GhostModuleInOneBufferEqualsTwoMaps) {
 
 // What needs no gradient costs nothing: here only gamma and beta learn.
 TEST(Conv2dBatchNorm, RespectsWhatNeedsAGradient) {
-  const Case c{.name = "", .x = {2, 5, 6, 6}, .weight = {6, 1, 3, 3}, .conv = {.groups = 6}};
+  const ConvNormCase c{.name = "", .x = {2, 5, 6, 6}, .weight = {6, 1, 3, 3}, .conv = {.groups = 6}};
   const Result all = run(c, DType::kFloat64, true);
   for (const size_t learns : {0u, 1u, 4u}) {
     const Variables v = variables_of(c, DType::kFloat64);
     Variables fixed;
     for (size_t i = 0; i < v.size(); ++i) fixed.emplace_back(v[i].value(), i == learns);
     TapeScope tape;
-    const Variable out = materialize(
-        conv2d_batch_norm(input_of(c, fixed), fixed[1], state_of(fixed[4], fixed[5]), c.conv, {}, c.activation));
+    const Variable out = materialize(conv2d_batch_norm(
+        input_of(c, fixed), fixed[1], random_batch_norm_state(fixed[4], fixed[5]), c.conv, {}, c.activation));
     tape.tape().backward(out, random_tensor(out.shape(), out.value().options(), 8));
     for (size_t i = 0; i < v.size(); ++i) EXPECT_EQ(fixed[i].grad().defined(), i == learns) << i;
     expect_close(fixed[learns].grad(), all.gradients[learns], 1e-9, str("gradient of input ", learns));
@@ -185,12 +181,12 @@ TEST(Conv2dBatchNorm, RespectsWhatNeedsAGradient) {
 
 // A residual connection: the convolution's input gradient is added to what the sum left there.
 TEST(Conv2dBatchNorm, AddsToAnExistingInputGradient) {
-  const Case c{.name = "", .x = {2, 5, 6, 6}, .weight = {6, 1, 3, 3}, .conv = {.groups = 6}};
+  const ConvNormCase c{.name = "", .x = {2, 5, 6, 6}, .weight = {6, 1, 3, 3}, .conv = {.groups = 6}};
   const auto gradient_of_x = [&](bool fused) {
     const Variables v = variables_of(c, DType::kFloat64);
     TapeScope tape;
     const Feature x = input_of(c, v);
-    const BatchNormState state = state_of(v[4], v[5]);
+    const BatchNormState state = random_batch_norm_state(v[4], v[5]);
     const Variable sum = add(x, fused ? conv2d_batch_norm(x, v[1], state, c.conv, {}, c.activation)
                                       : batch_norm(conv2d(x, v[1], Variable(), c.conv), state, {}, c.activation));
     tape.tape().backward(sum, random_tensor(c.x, {DType::kFloat64, Device::cpu()}, 8));
@@ -203,7 +199,8 @@ TEST(Conv2dBatchNorm, EmptyBatch) {
   const Variables v = {Variable(Tensor({0, 5, 5, 4}), true), Variable(random_tensor({4, 1, 3, 3}, {}, 1), true),
                        Variable(Tensor::full({4}, 1), true), Variable(Tensor::zeros({4}), true)};
   TapeScope tape;
-  const Feature y = conv2d_batch_norm(v[0], v[1], state_of(v[2], v[3]), {.groups = 4}, {}, Activation::kRelu);
+  const Feature y =
+      conv2d_batch_norm(v[0], v[1], random_batch_norm_state(v[2], v[3]), {.groups = 4}, {}, Activation::kRelu);
   tape.tape().backward(y.raw, Tensor({0, 5, 5, 4}));
   EXPECT_EQ(v[1].grad().to_vector(), std::vector<double>(36, 0));
 }
@@ -212,7 +209,7 @@ TEST(Conv2dBatchNorm, RejectsASlotOfAnotherSize) {
   const FeatureBuffer buffer({1, 4, 4, 8}, {});
   const FeatureSlot slot = buffer.slot(0, 8);
   const Variable x(Tensor::zeros({1, 4, 4, 4})), weight(Tensor::zeros({4, 1, 3, 3}));
-  const BatchNormState state = state_of(Variable(Tensor::full({4}, 1)), Variable(Tensor::zeros({4})));
+  const BatchNormState state = random_batch_norm_state(Variable(Tensor::full({4}, 1)), Variable(Tensor::zeros({4})));
   test::expect_error(ErrorKind::kUsage,
                      "the output has shape [1, 4, 4, 4], but the slot it is to fill has [1, 4, 4, 8]",
                      [&] { conv2d_batch_norm(x, weight, state, {.groups = 4}, {}, Activation::kRelu, &slot); });

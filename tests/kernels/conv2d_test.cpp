@@ -7,7 +7,7 @@ namespace ghost::test {
 namespace {
 
 // A row of the table: sizes and options; the rest is what a name says.
-struct Case {
+struct ConvCase {
   std::string name;
   Shape x, weight;
   Conv2dOptions options;
@@ -16,7 +16,7 @@ struct Case {
   bool pitched = false;
 };
 
-OpCase op_case(const Case& row) {
+OpCase op_case(const ConvCase& row) {
   OpCase result;
   result.name = row.name;
   result.inputs = {{.shape = row.x, .pitched = row.pitched}, {.shape = row.weight}};
@@ -36,9 +36,9 @@ OpCase op_case(const Case& row) {
   return result;
 }
 
-std::vector<OpCase> op_cases(const std::vector<Case>& rows) {
+std::vector<OpCase> op_cases(const std::vector<ConvCase>& rows) {
   std::vector<OpCase> cases;
-  for (const Case& row : rows) cases.push_back(op_case(row));
+  for (const ConvCase& row : rows) cases.push_back(op_case(row));
   return cases;
 }
 

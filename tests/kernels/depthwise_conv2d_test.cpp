@@ -12,9 +12,11 @@ namespace {
 
 using test::expect_close;
 using test::GuardedTensor;
+using test::kFloat32;
+using test::kFloat64;
 using test::random_tensor;
 
-struct Case {
+struct DepthwiseCase {
   std::string name;
   Shape x;
   int kernel_h = 3, kernel_w = 3, stride = 1, multiplier = 1;
@@ -24,16 +26,16 @@ struct Case {
   Activation z_activation = Activation::kNone;  // of z; its gradient has coefficients where `scaled`
 };
 
-void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+void PrintTo(const DepthwiseCase& c, std::ostream* out) { *out << c.name; }
 
-int64_t out_channels(const Case& c) { return c.x[3] * c.multiplier; }
+int64_t out_channels(const DepthwiseCase& c) { return c.x[3] * c.multiplier; }
 
-Conv2dProblem problem_of(const Case& c) {
+Conv2dProblem problem_of(const DepthwiseCase& c) {
   const Conv2dOptions options{.stride = c.stride, .padding = c.padding, .groups = static_cast<int>(c.x[3])};
   return {c.stride, options.groups, resolve_padding(c.x, c.kernel_h, c.kernel_w, options)};
 }
 
-Shape z_shape(const Case& c) {
+Shape z_shape(const DepthwiseCase& c) {
   const Padding padding = problem_of(c).padding;
   return {c.x[0], (c.x[1] + padding.top + padding.bottom - c.kernel_h) / c.stride + 1,
           (c.x[2] + padding.left + padding.right - c.kernel_w) / c.stride + 1, out_channels(c)};
@@ -41,7 +43,7 @@ Shape z_shape(const Case& c) {
 
 // Everything one case needs, in float64, with values that are exact in float32.
 struct Data {
-  explicit Data(const Case& c, uint64_t seed = 7) {
+  explicit Data(const DepthwiseCase& c, uint64_t seed = 7) {
     const TensorOptions f64{DType::kFloat64, Device::cpu()};
     const int64_t channels = c.x[3], outputs = out_channels(c);
     x = random_tensor(c.x, f64, seed);
@@ -72,7 +74,7 @@ std::vector<double> vector_or(const Tensor& tensor, size_t count, double otherwi
 
 // Plain loops over the formulas of conv2d.h and feature.h.
 struct Reference {
-  Reference(const Case& c, const Data& data) : c(c), padding(problem_of(c).padding), out(z_shape(c)) {
+  Reference(const DepthwiseCase& c, const Data& data) : c(c), padding(problem_of(c).padding), out(z_shape(c)) {
     apply_epilogue(data);
     unfold_gradient(data);
     const std::vector<double> weight = data.weight.to_vector(), bias = vector_or(data.bias, outputs(), 0);
@@ -147,7 +149,7 @@ struct Reference {
     for (size_t i = 0; i < z.size(); ++i) variance[i % outputs()] += std::pow(z[i] - mean[i % outputs()], 2) / count;
   }
 
-  const Case& c;
+  const DepthwiseCase& c;
   Padding padding;
   Shape out;
   std::vector<double> y, dz, z, mean, variance, dx, dweight, dbias;
@@ -164,7 +166,7 @@ Tensor cast(const Tensor& tensor, const TensorOptions& options) {
   return tensor.defined() ? tensor.to(options.dtype).to(options.device) : Tensor();
 }
 
-void check_forward(const Case& c, const TensorOptions& options, double limit) {
+void check_forward(const DepthwiseCase& c, const TensorOptions& options, double limit) {
   const Data data(c);
   const Reference want(c, data);
   const GuardedTensor x(cast(data.x, options)), z(z_shape(c), options);
@@ -186,7 +188,7 @@ void check_forward(const Case& c, const TensorOptions& options, double limit) {
   test::expect_same_bits(dense, z.view(), what + ", dense and without moments");
 }
 
-void check_backward(const Case& c, const TensorOptions& options, double limit, bool accumulate) {
+void check_backward(const DepthwiseCase& c, const TensorOptions& options, double limit, bool accumulate) {
   const Data data(c);
   Reference want(c, data);
   const GuardedTensor x(cast(data.x, options)), dy(cast(data.dz.dy, options)), z(cast(data.dz.z, options));
@@ -219,9 +221,7 @@ void check_backward(const Case& c, const TensorOptions& options, double limit, b
   test::expect_same_bits(only_dweight, dweight, what + ", dweight alone");
 }
 
-constexpr TensorOptions kFloat64{DType::kFloat64, Device()}, kFloat32{DType::kFloat32, Device()};
-
-class DepthwiseConv2d : public testing::TestWithParam<Case> {};
+class DepthwiseConv2d : public testing::TestWithParam<DepthwiseCase> {};
 
 TEST_P(DepthwiseConv2d, ForwardFloat64) { check_forward(GetParam(), kFloat64, 1e-11); }
 TEST_P(DepthwiseConv2d, ForwardFloat32) { check_forward(GetParam(), kFloat32, 1e-5); }
@@ -232,8 +232,8 @@ TEST_P(DepthwiseConv2d, BackwardFloat32) {
   for (const bool accumulate : {false, true}) check_backward(GetParam(), kFloat32, 2e-5, accumulate);
 }
 
-std::vector<Case> cases() {
-  std::vector<Case> all = {
+std::vector<DepthwiseCase> depthwise_cases() {
+  std::vector<DepthwiseCase> all = {
       {.name = "one_pixel", .x = {2, 1, 1, 8}},
       {.name = "one_pixel_5x5_stride_2", .x = {1, 1, 1, 3}, .kernel_h = 5, .kernel_w = 5, .stride = 2, .scaled = true},
       {.name = "kernel_larger_than_map", .x = {1, 2, 3, 20}, .kernel_h = 7, .kernel_w = 7, .bias = true},
@@ -287,13 +287,13 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, DepthwiseConv2d, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Table, DepthwiseConv2d, testing::ValuesIn(depthwise_cases()),
                          [](const auto& info) { return info.param.name; });
 
 TEST(DepthwiseConv2dOnCuda, AllCases) {
   if (const std::string reason = cuda_unavailable_reason(); !reason.empty()) GTEST_SKIP() << reason;
   const TensorOptions options{DType::kFloat32, Device::cuda()};
-  for (const Case& c : cases()) {
+  for (const DepthwiseCase& c : depthwise_cases()) {
     check_forward(c, options, 1e-4);
     for (const bool accumulate : {false, true}) check_backward(c, options, 1e-4, accumulate);
   }
@@ -325,13 +325,14 @@ TEST(DepthwiseConv2dCpu, ReadsAndWritesHalvesOfOneBuffer) {
 }
 
 TEST(DepthwiseConv2dCpu, SameBitsForAnyThreadCount) {
-  for (const Case& c :
-       {Case{.name = "3x3",
+  for (const DepthwiseCase& c :
+       {DepthwiseCase{.name = "3x3",
        .x = {3, 19, 14, 72},
        .activation = Activation::kRelu,
        .scaled = true,
        .z_activation = Activation::kRelu},
-        Case{.name = "5x5", .x = {1, 40, 14, 36}, .kernel_h = 5, .kernel_w = 5, .stride = 2, .scaled = true}}) {
+        DepthwiseCase{
+            .name = "5x5", .x = {1, 40, 14, 36}, .kernel_h = 5, .kernel_w = 5, .stride = 2, .scaled = true}}) {
     const Data data(c);
     const auto f32 = [](const Tensor& tensor) { return tensor.to(DType::kFloat32); };
     test::expect_same_for_any_threads([&] {

@@ -20,7 +20,7 @@ std::vector<double> plain_dropout(const std::vector<Tensor>& x) {
   return y;
 }
 
-std::vector<OpCase> cases() {
+std::vector<OpCase> dropout_cases() {
   std::vector<OpCase> cases;
   for (const Shape& shape : {Shape{3, 5}, Shape{1}, Shape{0, 4}, Shape{2, 3, 3, 7}})
     cases.push_back({.name = str("rank", shape.rank(), "_numel", shape.numel()),
@@ -29,7 +29,7 @@ std::vector<OpCase> cases() {
                      .reference = plain_dropout});
   return cases;
 }
-GHOST_OP_TESTS(DropoutOp, cases());
+GHOST_OP_TESTS(DropoutOp, dropout_cases());
 
 TEST(Dropout, KeepsTheShareAndTheMean) {
   const Variable x(Tensor::full({1000, 100}, 1));

@@ -30,7 +30,7 @@ struct Inputs {
 };
 using Op = std::function<Feature(const Variables& maps, const Variables& parameters)>;
 
-struct Result {
+struct HalfResult {
   Tensor y;
   std::vector<Tensor> gradients;
 };
@@ -39,7 +39,7 @@ Tensor input(const Shape& shape, uint64_t seed, DType half) {
   return test::random_tensor(shape, {}, seed, -1, 1).to(half).to(DType::kFloat32);
 }
 
-Result run(const Inputs& inputs, const Op& op, DType half, DType type) {
+HalfResult run(const Inputs& inputs, const Op& op, DType half, DType type) {
   Variables maps, parameters;
   uint64_t seed = 1;
   for (const Shape& shape : inputs.maps) maps.emplace_back(input(shape, ++seed, half).to(type), true);
@@ -48,7 +48,7 @@ Result run(const Inputs& inputs, const Op& op, DType half, DType type) {
   TapeScope tape;
   const Variable y = materialize(op(maps, parameters));
   tape.tape().backward(y, input(y.shape(), 77, half).to(y.dtype()));
-  Result result{y.value(), {}};
+  HalfResult result{y.value(), {}};
   for (const Variables& all : {maps, parameters})
     for (const Variable& variable : all) {
       if (!variable.grad().defined()) continue;
@@ -61,7 +61,7 @@ Result run(const Inputs& inputs, const Op& op, DType half, DType type) {
 // ulps: the limit, of the larger of the number itself and the root of the mean square.
 void check(const std::string& name, const Inputs& inputs, const Op& op, double ulps = 1) {
   for (const DType half : kHalves) {
-    const Result in_half = run(inputs, op, half, half), exact = run(inputs, op, half, DType::kFloat64);
+    const HalfResult in_half = run(inputs, op, half, half), exact = run(inputs, op, half, DType::kFloat64);
     test::expect_close(in_half.y.to_vector(), exact.y.to_vector(), ulps * ulp(half), str(name, " in ", half));
     for (size_t i = 0; i < exact.gradients.size(); ++i)
       test::expect_close(in_half.gradients[i].to_vector(), exact.gradients[i].to_vector(), ulps * ulp(half),

@@ -21,7 +21,7 @@ std::vector<double> plain_pool(const std::vector<Tensor>& x) {
   return y;
 }
 
-std::vector<OpCase> cases() {
+std::vector<OpCase> pool_cases() {
   std::vector<OpCase> cases;
   for (const Shape& shape :
        {Shape{2, 3, 4, 5}, Shape{1, 1, 1, 1}, Shape{0, 3, 3, 4}, Shape{2, 9, 8, 3}, Shape{1, 7, 7, 35}})
@@ -32,7 +32,7 @@ std::vector<OpCase> cases() {
                        .reference = plain_pool});
   return cases;
 }
-GHOST_OP_TESTS(GlobalAveragePool, cases());
+GHOST_OP_TESTS(GlobalAveragePool, pool_cases());
 
 TEST(Pool, EpilogueOnLoadEqualsMaterialized) {
   for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kSwish}) {

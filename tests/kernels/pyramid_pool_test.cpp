@@ -33,7 +33,7 @@ std::vector<double> plain_pyramid(const std::vector<Tensor>& x, const std::vecto
   return y;
 }
 
-std::vector<OpCase> cases() {
+std::vector<OpCase> pyramid_pool_cases() {
   std::vector<OpCase> cases;
   const std::vector<int> sizes{13, 5, 3};
   for (const Shape& shape :
@@ -45,7 +45,7 @@ std::vector<OpCase> cases() {
                        .reference = [sizes](const std::vector<Tensor>& x) { return plain_pyramid(x, sizes); }});
   return cases;
 }
-GHOST_OP_TESTS(PyramidPool, cases());
+GHOST_OP_TESTS(PyramidPool, pyramid_pool_cases());
 
 TEST(PyramidPoolPlaces, EqualMaximaGoToTheFirstInRowOrder) {
   const Variable x(Tensor::full({1, 3, 3, 1}, 2.0), true);

@@ -55,7 +55,7 @@ OpCase se_case(const Shape& shape, int64_t r, Activation activation, bool pitche
           .reference = [activation](const std::vector<Tensor>& x) { return plain_squeeze_excite(x, activation); }};
 }
 
-std::vector<OpCase> cases() {
+std::vector<OpCase> squeeze_excite_cases() {
   std::vector<OpCase> cases{
       se_case({2, 3, 4, 8}, 2, Activation::kHardSigmoid, false, "torch"),
       se_case({2, 3, 4, 8}, 2, Activation::kHardSigmoidKeras, true, "keras_pitched"),
@@ -72,7 +72,7 @@ std::vector<OpCase> cases() {
   cases.push_back(only_weights);
   return cases;
 }
-GHOST_OP_TESTS(SqueezeExciteOp, cases());
+GHOST_OP_TESTS(SqueezeExciteOp, squeeze_excite_cases());
 
 struct Problem {
   Feature x;

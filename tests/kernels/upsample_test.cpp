@@ -19,7 +19,7 @@ std::vector<double> plain_upsample(const std::vector<Tensor>& x) {
   return y;
 }
 
-std::vector<OpCase> cases() {
+std::vector<OpCase> upsample_cases() {
   std::vector<OpCase> cases;
   for (const Shape& shape : {Shape{2, 3, 4, 5}, Shape{1, 1, 1, 1}, Shape{0, 3, 3, 4}, Shape{2, 1, 7, 8}})
     for (const bool pitched : {false, true})
@@ -29,7 +29,7 @@ std::vector<OpCase> cases() {
                        .reference = plain_upsample});
   return cases;
 }
-GHOST_OP_TESTS(Upsample, cases());
+GHOST_OP_TESTS(Upsample, upsample_cases());
 
 TEST(UpsampleSlot, TheEpilogueGoesAlong) {
   const TensorOptions options{DType::kFloat64, {}};

@@ -61,7 +61,7 @@ Labels many_labels() {
   return labels;
 }
 
-std::vector<OpCase> cases() {
+std::vector<OpCase> cross_entropy_cases() {
   const Labels two_labels{{1, 0, 2}, {1, 2, 0}, {0.25, 0.5, 1}};
   return {loss_case("hard", 5, {{3, 0, 4}, {}, {}}, 0),
           loss_case("smooth", 5, {{3, 0, 4}, {}, {}}, 0.1),
@@ -70,7 +70,7 @@ std::vector<OpCase> cases() {
           loss_case("one_class", 1, {{0, 0}, {}, {}}, 0.1),
           loss_case("many_rows", 11, many_labels(), 0.1)};
 }
-GHOST_OP_TESTS(CrossEntropyOp, cases());
+GHOST_OP_TESTS(CrossEntropyOp, cross_entropy_cases());
 
 TEST(CrossEntropy, KeepsItsDigitsForLargeLogits) {
   const Labels labels{{0, 1}, {}, {}};

@@ -68,7 +68,7 @@ OpCase with(const std::string& name, const std::function<void(YoloLossOptions&)>
   return loss_case(name, options, maps_of(2, 1, 2, 2), kTwoPictures);
 }
 
-std::vector<OpCase> cases() {
+std::vector<OpCase> yolo_loss_cases() {
   using Options = YoloLossOptions;
   const std::vector<Boxes> none(2);
   return {
@@ -110,7 +110,7 @@ std::vector<OpCase> cases() {
                 {{{{3, 3, 0.25f, 0.25f, 0}, {20, 20, 1, 9, 1}, {5, 5, 0, 3, 0}, {6, 6, -2, 3, 1}}}}),
   };
 }
-GHOST_OP_TESTS(YoloLossOp, cases());
+GHOST_OP_TESTS(YoloLossOp, yolo_loss_cases());
 
 Variables random_maps(int64_t n, int64_t h, int64_t w, int64_t classes, DType dtype = DType::kFloat64,
                       double limit = 1.5) {

@@ -13,7 +13,7 @@ struct LossCase {
   double low, high;
 };
 
-void check(const LossCase& c) {
+void check_loss(const LossCase& c) {
   const simt::Surrounded logits =
       simt::random_map({c.samples, c.classes}, {.seed = 3, .before = 1, .low = c.low, .high = c.high});
   std::vector<int64_t> labels, others;
@@ -48,12 +48,12 @@ void check(const LossCase& c) {
 }
 
 TEST(CrossEntropySimt, ForwardAndBackward) {
-  check({1, 1, 0, false, -1, 1});
-  check({3, 10, 0.1, false, -5, 5});
-  check({5, 7, 0, true, -5, 5});
-  check({300, 3, 0.1, true, -2, 2});
-  check({2, 1000, 0.1, true, -3, 3});
-  check({2, 37, 0.1, false, 80, 95});  // exp of the logits overflows float32
+  check_loss({1, 1, 0, false, -1, 1});
+  check_loss({3, 10, 0.1, false, -5, 5});
+  check_loss({5, 7, 0, true, -5, 5});
+  check_loss({300, 3, 0.1, true, -2, 2});
+  check_loss({2, 1000, 0.1, true, -3, 3});
+  check_loss({2, 37, 0.1, false, 80, 95});  // exp of the logits overflows float32
 }
 
 // A thread on the device cannot throw. The loss says it.

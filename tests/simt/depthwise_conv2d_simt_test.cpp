@@ -139,7 +139,7 @@ void check_backward(const DepthwiseCase& c, const Inputs& in) {
   });
 }
 
-void check(const DepthwiseCase& c, const simt::EpilogueCase& of_x, const simt::GradientCase& of_z) {
+void check_both_ways(const DepthwiseCase& c, const simt::EpilogueCase& of_x, const simt::GradientCase& of_z) {
   const Inputs inputs(c, of_x, of_z);
   check_forward(c, inputs, true, false);
   check_forward(c, inputs, false, true);
@@ -156,11 +156,12 @@ TEST(DepthwiseSimt, FastKernels) {
     for (const int stride : {1, 2}) {
       const Padding symmetric = Padding::same_all(kernel / 2);
       const Padding same{kernel / 2 - 1, kernel / 2 - 1, kernel / 2, kernel / 2};
-      check({{2, 5, 7, 8}, kernel, kernel, stride, symmetric, 1, {.before = 4, .after = 4}}, kRelu, kReluBatchNorm);
-      check({{1, 6, 9, 12}, kernel, kernel, stride, same, 1, {.before = 4}}, kGatedSwish, kMishBatchNorm);
-      check({{2, 4, 4, 4}, kernel, kernel, stride, symmetric}, {}, {});
-      check({{1, 7, 5, 4}, kernel, kernel, stride, symmetric}, kGatedSwish, kReluBatchNorm);
-      check({{1, 7, 5, 4}, kernel, kernel, stride, symmetric}, kRelu, kMishBatchNorm);
+      check_both_ways({{2, 5, 7, 8}, kernel, kernel, stride, symmetric, 1, {.before = 4, .after = 4}}, kRelu,
+                      kReluBatchNorm);
+      check_both_ways({{1, 6, 9, 12}, kernel, kernel, stride, same, 1, {.before = 4}}, kGatedSwish, kMishBatchNorm);
+      check_both_ways({{2, 4, 4, 4}, kernel, kernel, stride, symmetric}, {}, {});
+      check_both_ways({{1, 7, 5, 4}, kernel, kernel, stride, symmetric}, kGatedSwish, kReluBatchNorm);
+      check_both_ways({{1, 7, 5, 4}, kernel, kernel, stride, symmetric}, kRelu, kMishBatchNorm);
     }
   }
 }
@@ -169,34 +170,36 @@ TEST(DepthwiseSimt, FastKernelsAtTheEdges) {
   for (const int kernel : {3, 5}) {
     for (const int stride : {1, 2}) {
       const Padding padding = Padding::same_all(kernel / 2);
-      check({{1, 1, 1, 4}, kernel, kernel, stride, padding}, kRelu, kReluBatchNorm);     // one pixel
-      check({{2, 1, 13, 8}, kernel, kernel, stride, padding}, kRelu, {});                // one row
-      check({{1, 13, 1, 8}, kernel, kernel, stride, padding}, {}, kReluBatchNorm);       // one column
-      check({{1, 6, 11, 4}, kernel, kernel, stride, Padding{}}, kRelu, kReluBatchNorm);  // no padding
-      check({{1, 4, 6, 4}, kernel, kernel, stride, Padding::same_all(kernel)}, {}, {});  // outputs from padding alone
-      check({{1, 2, 3, 264}, kernel, kernel, stride, padding}, kRelu, kReluBatchNorm);   // several blocks of channels
+      check_both_ways({{1, 1, 1, 4}, kernel, kernel, stride, padding}, kRelu, kReluBatchNorm);     // one pixel
+      check_both_ways({{2, 1, 13, 8}, kernel, kernel, stride, padding}, kRelu, {});                // one row
+      check_both_ways({{1, 13, 1, 8}, kernel, kernel, stride, padding}, {}, kReluBatchNorm);       // one column
+      check_both_ways({{1, 6, 11, 4}, kernel, kernel, stride, Padding{}}, kRelu, kReluBatchNorm);  // no padding
+      check_both_ways({{1, 4, 6, 4}, kernel, kernel, stride, Padding::same_all(kernel)}, {},
+                      {});  // outputs from padding alone
+      check_both_ways({{1, 2, 3, 264}, kernel, kernel, stride, padding}, kRelu,
+                      kReluBatchNorm);  // several blocks of channels
     }
   }
 }
 
 // Enough strips that every thread walks several and several blocks' partial sums are joined.
 TEST(DepthwiseSimt, ManyStrips) {
-  check({{2, 40, 41, 4}, 3, 3, 1, Padding::same_all(1)}, kRelu, kReluBatchNorm);
-  check({{1, 40, 41, 132}, 5, 5, 2, Padding::same_all(2)}, kRelu, kReluBatchNorm);
+  check_both_ways({{2, 40, 41, 4}, 3, 3, 1, Padding::same_all(1)}, kRelu, kReluBatchNorm);
+  check_both_ways({{1, 40, 41, 132}, 5, 5, 2, Padding::same_all(2)}, kRelu, kReluBatchNorm);
 }
 
 TEST(DepthwiseSimt, PlainKernels) {
   const Padding one = Padding::same_all(1);
-  check({{2, 5, 7, 19}, 3, 3, 1, one, 1, {.before = 3, .after = 1}}, kRelu,
-        kReluBatchNorm);                                                               // channels no multiple of 4
-  check({{1, 5, 6, 8}, 3, 3, 2, one, 1, {.before = 2}}, kGatedSwish, kMishBatchNorm);  // off the boundary
-  check({{1, 6, 5, 4}, 3, 3, 1, one, 3}, kGatedSwish, kReluBatchNorm);                 // multiplier
-  check({{2, 5, 5, 3}, 5, 5, 2, Padding::same_all(2), 2, {.before = 1}}, kRelu, kMishBatchNorm);
-  check({{1, 8, 9, 4}, 7, 7, 1, Padding::same_all(3)}, {}, {});
-  check({{1, 8, 9, 4}, 2, 4, 3, Padding{0, 2, 1, 1}}, kRelu, kReluBatchNorm);  // even, not square, stride 3
-  check({{1, 3, 4, 8}, 1, 1, 1, Padding{}}, kRelu, kReluBatchNorm);
-  check({{1, 9, 9, 4}, 3, 3, 3, one}, {}, kReluBatchNorm);
-  check({{1, 23, 40, 5}, 3, 3, 1, one}, kRelu, kReluBatchNorm);  // several parts
+  check_both_ways({{2, 5, 7, 19}, 3, 3, 1, one, 1, {.before = 3, .after = 1}}, kRelu,
+                  kReluBatchNorm);  // channels no multiple of 4
+  check_both_ways({{1, 5, 6, 8}, 3, 3, 2, one, 1, {.before = 2}}, kGatedSwish, kMishBatchNorm);  // off the boundary
+  check_both_ways({{1, 6, 5, 4}, 3, 3, 1, one, 3}, kGatedSwish, kReluBatchNorm);                 // multiplier
+  check_both_ways({{2, 5, 5, 3}, 5, 5, 2, Padding::same_all(2), 2, {.before = 1}}, kRelu, kMishBatchNorm);
+  check_both_ways({{1, 8, 9, 4}, 7, 7, 1, Padding::same_all(3)}, {}, {});
+  check_both_ways({{1, 8, 9, 4}, 2, 4, 3, Padding{0, 2, 1, 1}}, kRelu, kReluBatchNorm);  // even, not square, stride 3
+  check_both_ways({{1, 3, 4, 8}, 1, 1, 1, Padding{}}, kRelu, kReluBatchNorm);
+  check_both_ways({{1, 9, 9, 4}, 3, 3, 3, one}, {}, kReluBatchNorm);
+  check_both_ways({{1, 23, 40, 5}, 3, 3, 1, one}, kRelu, kReluBatchNorm);  // several parts
 }
 
 TEST(DepthwiseSimt, EmptyMapsGiveSumsOfNothing) {

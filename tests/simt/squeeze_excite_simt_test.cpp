@@ -38,7 +38,7 @@ std::string describe(const SqueezeExciteCase& c) {
   return str(simt::describe(c.map), ", ", c.reduced, " reduced, ", c.epilogue, ", gate ", simt::name_of(c.gate));
 }
 
-void check(const SqueezeExciteCase& c) {
+void check_squeeze_excite(const SqueezeExciteCase& c) {
   const Shape& shape = c.map.shape;
   const int64_t n = shape[0], channels = shape[-1];
   const simt::MapOptions pitch = c.map.pitch;
@@ -106,7 +106,7 @@ void check(const SqueezeExciteCase& c) {
 }
 
 TEST(SqueezeExciteSimt, ForwardAndBackward) {
-  for (const SqueezeExciteCase& c : kCases) check(c);
+  for (const SqueezeExciteCase& c : kCases) check_squeeze_excite(c);
 }
 
 TEST(SqueezeExciteSimt, EmptyMapsGiveSumsOfNothing) {

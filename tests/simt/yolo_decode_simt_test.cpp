@@ -28,7 +28,7 @@ DecodeBoxesOptions options_of(const DecodeCase& c) {
 }
 
 // The kernels decode with the CPU's float32 arithmetic, and here with its exponential function: every bit is the same.
-void check(const DecodeCase& c) {
+void check_decode(const DecodeCase& c) {
   SCOPED_TRACE(c.name);
   std::vector<simt::Surrounded> maps;
   std::vector<Tensor> views;
@@ -41,19 +41,19 @@ void check(const DecodeCase& c) {
 }
 
 TEST(YoloDecodeSimt, Candidates) {
-  check({"every class", 2, 1, 2, 3, true, 0.3});
-  check({"best class", 2, 2, 1, 3, false, 0.3});
-  check({"more classes than lanes", 1, 1, 1, 70, true, 0.4});
-  check({"best of many classes", 1, 1, 1, 70, false, 0.2});
-  check({"one class", 1, 1, 1, 1, true, 0.25});
-  check({"nothing", 2, 1, 1, 2, true, 0.9});
-  check({"equal classes", 1, 1, 1, 40, false, 0.2, 0.5, 0.5});
+  check_decode({"every class", 2, 1, 2, 3, true, 0.3});
+  check_decode({"best class", 2, 2, 1, 3, false, 0.3});
+  check_decode({"more classes than lanes", 1, 1, 1, 70, true, 0.4});
+  check_decode({"best of many classes", 1, 1, 1, 70, false, 0.2});
+  check_decode({"one class", 1, 1, 1, 1, true, 0.25});
+  check_decode({"nothing", 2, 1, 1, 2, true, 0.9});
+  check_decode({"equal classes", 1, 1, 1, 40, false, 0.2, 0.5, 0.5});
 }
 
 TEST(YoloDecodeSimt, Detections) {
-  check({"every class", 3, 1, 2, 3, true, 0.1, -3, 3, 0.4, 50});
-  check({"best class", 2, 2, 3, 5, false, 0.05, -3, 3, 0.2, 100});
-  check({"equal everywhere", 2, 1, 1, 4, true, 0.2, 0.5, 0.5, 0.5, 100});
+  check_decode({"every class", 3, 1, 2, 3, true, 0.1, -3, 3, 0.4, 50});
+  check_decode({"best class", 2, 2, 3, 5, false, 0.05, -3, 3, 0.2, 100});
+  check_decode({"equal everywhere", 2, 1, 1, 4, true, 0.2, 0.5, 0.5, 0.5, 100});
 }
 
 // More than kYoloCandidates: the CPU's best must all be there.

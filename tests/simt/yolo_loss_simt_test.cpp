@@ -51,7 +51,7 @@ YoloLossState state_of(const std::vector<Tensor>& maps, const LossCase& c, DType
   return state;
 }
 
-void check(const LossCase& c) {
+void check_yolo_loss(const LossCase& c) {
   std::vector<simt::Surrounded> maps;
   std::vector<Tensor> views, doubles, dmaps64;
   for (int64_t scale = 1; scale <= 4; scale *= 2) {
@@ -90,21 +90,21 @@ void check(const LossCase& c) {
 
 TEST(YoloLossSimt, ForwardAndBackward) {
   using Options = YoloLossOptions;
-  check({"plain", 2, 1, 2, 2, 6});
-  check({"no pictures", 0, 1, 2, 2, 6});
-  check({"no boxes", 2, 1, 1, 3, 0});
-  check({.name = "no boxes, room for some", .n = 2, .h = 1, .w = 1, .classes = 3, .boxes = 0, .room = 9});
-  check({.name = "spare room", .n = 2, .h = 1, .w = 2, .classes = 2, .boxes = 6, .room = 77});
-  check({"more classes than a warp and a word", 2, 1, 1, 70, 9, [](Options& o) { o.label_smoothing = 0.1; }});
-  check({"several blocks", 3, 2, 3, 1, 40, [](Options& o) { o.ignore_threshold = 0.2; }});
-  check({"generation 2", 2, 1, 2, 2, 6, [](Options& o) { o.generation = 2; }});
-  check({"focal", 2, 1, 2, 2, 6, [](Options& o) { o.focal = true; }});
-  check({"same level", 2, 1, 2, 2, 6, [](Options& o) {
-           o.ignore_same_level = true;
-           o.ignore_threshold = 0.1;
-         }});
+  check_yolo_loss({"plain", 2, 1, 2, 2, 6});
+  check_yolo_loss({"no pictures", 0, 1, 2, 2, 6});
+  check_yolo_loss({"no boxes", 2, 1, 1, 3, 0});
+  check_yolo_loss({.name = "no boxes, room for some", .n = 2, .h = 1, .w = 1, .classes = 3, .boxes = 0, .room = 9});
+  check_yolo_loss({.name = "spare room", .n = 2, .h = 1, .w = 2, .classes = 2, .boxes = 6, .room = 77});
+  check_yolo_loss({"more classes than a warp and a word", 2, 1, 1, 70, 9, [](Options& o) { o.label_smoothing = 0.1; }});
+  check_yolo_loss({"several blocks", 3, 2, 3, 1, 40, [](Options& o) { o.ignore_threshold = 0.2; }});
+  check_yolo_loss({"generation 2", 2, 1, 2, 2, 6, [](Options& o) { o.generation = 2; }});
+  check_yolo_loss({"focal", 2, 1, 2, 2, 6, [](Options& o) { o.focal = true; }});
+  check_yolo_loss({"same level", 2, 1, 2, 2, 6, [](Options& o) {
+                     o.ignore_same_level = true;
+                     o.ignore_threshold = 0.1;
+                   }});
   for (const BoxLoss kind : {BoxLoss::kDiou, BoxLoss::kGiou, BoxLoss::kSiou})
-    check({str("box loss ", static_cast<int>(kind)), 2, 1, 2, 2, 6, [=](Options& o) { o.box_loss = kind; }});
+    check_yolo_loss({str("box loss ", static_cast<int>(kind)), 2, 1, 2, 2, 6, [=](Options& o) { o.box_loss = kind; }});
 }
 
 TEST(YoloLossSimt, ShowsWhatIsNaN) {

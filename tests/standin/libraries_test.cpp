@@ -8,6 +8,7 @@
 #include "kernels/add.h"
 #include "kernels/conv2d.h"
 #include "kernels/linear.h"
+#include "tests/standin/mistakes.h"
 #include "tests/standin/standin.h"
 #include "tests/standin/training.h"
 #include "tests/support/random_tensor.h"
@@ -53,7 +54,7 @@ TEST_P(StandinConvolution, IsTheCpus) {
   const std::vector<Tensor> expected = run(GetParam(), Device::cpu()), actual = run(GetParam(), Device::cuda());
   for (size_t i = 0; i < expected.size(); ++i)
     EXPECT_LE(distance(actual[i], expected[i]), 1e-5 * norm_of({{"", expected[i]}})) << "result " << i;
-  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
+  expect_no_mistakes();
 }
 
 const ConvolutionCase kCases[] = {
@@ -93,7 +94,7 @@ TEST(StandinLinear, IsTheCpus) {
             << rows << 'x' << in << 'x' << out << ", result " << i;
     }
   }
-  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
+  expect_no_mistakes();
 }
 
 }  // namespace

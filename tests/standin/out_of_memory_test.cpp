@@ -9,6 +9,7 @@
 
 #include "core/allocator.h"
 #include "data/image_write.h"
+#include "tests/standin/mistakes.h"
 #include "tests/standin/standin.h"
 #include "tests/support/temp_folder.h"
 #include "train/batch_advice.h"
@@ -19,11 +20,6 @@ namespace ghost::standin {
 namespace {
 
 using testing::HasSubstr;
-
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void write_pictures(const std::string& folder) {
   for (const char* const label : {"dark", "light"}) {
@@ -72,7 +68,8 @@ TEST_F(StandinOutOfMemory, EndsWithAdviceAndLeavesTheCheckpointWhole) {
   Config one = loaded.config;
   one.train.epochs = 1;
   EXPECT_EQ(train(one, false), 0);
-  const std::string checkpoint = temp_.path("runs/run/checkpoints/last.safetensors"), before = bytes_of(checkpoint);
+  const std::string checkpoint = temp_.path("runs/run/checkpoints/last.safetensors"),
+                    before = test::bytes_of(checkpoint);
   ASSERT_GT(before.size(), 10'000u);
 
   try {
@@ -85,14 +82,14 @@ TEST_F(StandinOutOfMemory, EndsWithAdviceAndLeavesTheCheckpointWhole) {
     EXPECT_THAT(error.what(), HasSubstr("\n  in the backward pass of "));
     EXPECT_THAT(error.what(), HasSubstr("Not even one picture of 32x32"));
   }
-  EXPECT_TRUE(bytes_of(checkpoint) == before);
+  EXPECT_TRUE(test::bytes_of(checkpoint) == before);
 
   set({});
   EXPECT_EQ(train(loaded.config, true), 0);
-  EXPECT_FALSE(bytes_of(checkpoint) == before);
+  EXPECT_FALSE(test::bytes_of(checkpoint) == before);
   release_cached(Device::cuda());
   EXPECT_EQ(live_blocks(), 0);
-  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
+  expect_no_mistakes();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "kernels/conv2d.h"
 #include "kernels/linear.h"
 #include "kernels/tf32.h"
+#include "tests/standin/mistakes.h"
 #include "tests/standin/standin.h"
 #include "tests/standin/training.h"
 #include "tests/support/random_tensor.h"
@@ -16,9 +17,7 @@ namespace {
 
 class StandinPrecision : public testing::TestWithParam<DType> {
  protected:
-  void TearDown() override {
-    for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
-  }
+  void TearDown() override { expect_no_mistakes(); }
   bool bf16() const { return GetParam() == DType::kBFloat16; }
 };
 

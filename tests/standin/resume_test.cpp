@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "tests/simt/scheduler.h"
+#include "tests/standin/mistakes.h"
 #include "tests/standin/standin.h"
 #include "tests/standin/training.h"
 #include "tests/support/temp_folder.h"
@@ -33,11 +34,6 @@ struct Session {
   Ema ema;
 };
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 TEST(StandinResume, GoesOnWithTheSameBytes) {
   const test::TempFolder temp;
   const std::string whole = temp.path("whole.safetensors"), half = temp.path("half.safetensors"),
@@ -62,9 +58,9 @@ TEST(StandinResume, GoesOnWithTheSameBytes) {
   }
   simt::set_order(simt::Order::kUp);
   set({});
-  EXPECT_GT(bytes_of(whole).size(), 100'000u);
-  EXPECT_TRUE(bytes_of(whole) == bytes_of(resumed)) << whole << " and " << resumed << " differ";
-  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
+  EXPECT_GT(test::bytes_of(whole).size(), 100'000u);
+  EXPECT_TRUE(test::bytes_of(whole) == test::bytes_of(resumed)) << whole << " and " << resumed << " differ";
+  expect_no_mistakes();
 }
 
 }  // namespace

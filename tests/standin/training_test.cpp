@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/allocator.h"
+#include "tests/standin/mistakes.h"
 #include "tests/standin/standin.h"
 #include "tests/support/expect.h"
 
@@ -16,10 +17,6 @@ namespace ghost::standin {
 namespace {
 
 constexpr double kLimit = 1e-5;
-
-void expect_no_mistakes() {
-  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
-}
 
 class StandinTraining : public testing::TestWithParam<bool> {
  protected:

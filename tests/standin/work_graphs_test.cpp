@@ -10,6 +10,7 @@
 #include "core/upload.h"
 #include "kernels/dropout.h"
 #include "kernels/optimizer_step.h"
+#include "tests/standin/mistakes.h"
 #include "tests/standin/standin.h"
 #include "tests/support/random_tensor.h"
 
@@ -17,10 +18,6 @@ namespace ghost::standin {
 namespace {
 
 Device gpu() { return Device::cuda(); }
-
-void expect_no_mistakes() {
-  for (const std::string& mistake : take_mistakes()) ADD_FAILURE() << mistake;
-}
 
 Tensor ints(int64_t count, int64_t value) {
   return Tensor::from(std::vector<int64_t>(static_cast<size_t>(count), value), {count});

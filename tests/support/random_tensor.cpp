@@ -32,6 +32,11 @@ Tensor random_tensor(const Shape& shape, const TensorOptions& options, uint64_t 
   return Tensor::from(values, shape).to(options.dtype).to(options.device);
 }
 
+BatchNormState random_batch_norm_state(const Variable& gamma, const Variable& beta) {
+  const TensorOptions like = gamma.value().options();
+  return {gamma, beta, random_tensor(gamma.shape(), like, 91), random_tensor(gamma.shape(), like, 92, 0.5, 2)};
+}
+
 GuardedTensor::GuardedTensor(const Shape& shape, const TensorOptions& options, int64_t before, int64_t after)
     : whole_(Tensor::full(widened(shape, before + after), kSentinel, options)),
       view_(whole_.channels(before, shape[-1])),

@@ -6,8 +6,11 @@
 
 #include "core/tensor.h"
 #include "kernels/activation_functors.h"
+#include "kernels/batch_norm.h"
 
 namespace ghost::test {
+
+inline constexpr TensorOptions kFloat64{DType::kFloat64, Device()}, kFloat32{DType::kFloat32, Device()};
 
 inline constexpr Activation kActivations[] = {Activation::kNone,
                                               Activation::kRelu,
@@ -24,6 +27,9 @@ inline constexpr Activation kActivations[] = {Activation::kNone,
 // value in `avoid` are drawn again: there a gradient check would straddle a kink.
 Tensor random_tensor(const Shape& shape, const TensorOptions& options, uint64_t seed, double low = -1, double high = 1,
                      const std::vector<double>& avoid = {});
+
+// These parameters with running statistics at random.
+BatchNormState random_batch_norm_state(const Variable& gamma, const Variable& beta);
 
 // A tensor as a channel view: `before` channels lie left of it and `after` right of it in a buffer filled with a
 // sentinel.

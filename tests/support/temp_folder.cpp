@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <fstream>
+#include <iterator>
 #include <system_error>
 
 #include "core/error.h"
@@ -29,6 +30,11 @@ std::string TempFolder::write_text(const std::string& name, const std::string& t
   std::filesystem::create_directories((path_ / name).parent_path());
   std::ofstream(path(name), std::ios::binary) << text;
   return path(name);
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace ghost::test

@@ -23,4 +23,7 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
+// All of a file; empty where there is none.
+std::string bytes_of(const std::string& path);
+
 }  // namespace ghost::test

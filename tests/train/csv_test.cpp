@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "core/error.h"
+#include "tests/support/temp_folder.h"
 #include "train/metrics_csv.h"
 
 namespace ghost {
@@ -20,10 +21,7 @@ class MetricsCsvTest : public testing::Test {
   void SetUp() override { path_ = str(testing::TempDir(), "/ghost-metrics-", ::getpid(), ".csv"); }
   void TearDown() override { std::filesystem::remove(path_); }
 
-  std::string content() const {
-    std::ifstream file(path_, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
+  std::string content() const { return test::bytes_of(path_); }
   void set_content(const std::string& text) const { std::ofstream(path_, std::ios::binary) << text; }
   MetricsCsv open() const { return MetricsCsv(path_, {"epoch", "step", "train/loss", "val/top1"}); }
 

@@ -23,7 +23,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::vector<std::string> kClasses{"cat", "dog, \"big\" & <wild>"};
+const std::vector<std::string> kNames{"cat", "dog, \"big\" & <wild>"};
 
 DetectedPicture picture(const std::string& path, std::vector<ScoredBox> boxes) {
   return {.path = path, .id = 7, .width = 200, .height = 100, .boxes = std::move(boxes), .error = ""};
@@ -57,8 +57,8 @@ TEST(DetectionFiles, CocoResultsKeepEveryDigit) {
 
 TEST(DetectionFiles, CocoResultsWithNames) {
   const json read = json::parse(coco_results_json({picture("x \"y\"\n\xff.jpg", {{{0, 0, 1, 1}, 1, 0.5}})},
-                                                  {.category_ids = {}, .classes = kClasses}));
-  EXPECT_EQ(read[0]["category_name"], kClasses[1]);
+                                                  {.category_ids = {}, .classes = kNames}));
+  EXPECT_EQ(read[0]["category_name"], kNames[1]);
   EXPECT_THAT(read[0]["file_name"].get<std::string>(), HasSubstr("x \"y\"\n"));
 }
 
@@ -67,7 +67,7 @@ TEST(DetectionFiles, Csv) {
   bad.error = "it is \"broken\"";
   EXPECT_EQ(detections_csv({picture("a.jpg", {{{0.126, -0.001, 20, 30.999}, 0, 0.12345678}, {{1, 2, 3, 4}, 1, 1}}),
                             picture("none.jpg", {}), bad},
-                           kClasses),
+                           kNames),
             "file,class,score,left,top,right,bottom,error\n"
             "a.jpg,cat,0.123457,0.13,0,20,31,\n"
             "a.jpg,\"dog, \"\"big\"\" & <wild>\",1,1,2,3,4,\n"
@@ -85,22 +85,22 @@ TEST(DetectionFiles, YoloInSharesCutAtTheBorder) {
 }
 
 TEST(DetectionFiles, VocXml) {
-  const std::string text = voc_xml(picture("set/a&b.jpg", {{{10.004, 20.5, 250, 30}, 1, 0.75}}), kClasses);
+  const std::string text = voc_xml(picture("set/a&b.jpg", {{{10.004, 20.5, 250, 30}, 1, 0.75}}), kNames);
   for (const char* part :
        {"<folder>set</folder>", "<filename>a&amp;b.jpg</filename>", "<width>200</width>", "<height>100</height>",
         "<name>dog, &quot;big&quot; &amp; &lt;wild&gt;</name>", "<xmin>10</xmin>", "<ymin>20.5</ymin>",
         "<xmax>200</xmax>", "<ymax>30</ymax>", "<score>0.75</score>", "<difficult>0</difficult>"})
     EXPECT_THAT(text, HasSubstr(part));
-  EXPECT_THAT(voc_xml(picture("a.jpg", {}), kClasses), Not(HasSubstr("<object>")));
+  EXPECT_THAT(voc_xml(picture("a.jpg", {}), kNames), Not(HasSubstr("<object>")));
 }
 
 TEST(DetectionFiles, RefusesWhatIsNotFinite) {
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
   for (const ScoredBox& found : {ScoredBox{{0, 0, nan, 1}, 0, 1}, {{0, 0, inf, 1}, 0, 1}, {{0, 0, 1, 1}, 0, nan}}) {
     EXPECT_THROW(coco_results_json({picture("a.jpg", {found})}), Error);
-    EXPECT_THROW(detections_csv({picture("a.jpg", {found})}, kClasses), Error);
+    EXPECT_THROW(detections_csv({picture("a.jpg", {found})}, kNames), Error);
     EXPECT_THROW(yolo_text(picture("a.jpg", {found})), Error);
-    EXPECT_THROW(voc_xml(picture("a.jpg", {found}), kClasses), Error);
+    EXPECT_THROW(voc_xml(picture("a.jpg", {found}), kNames), Error);
   }
 }
 
@@ -121,25 +121,25 @@ TEST(DetectionFiles, OneForEachPicture) {
   const std::vector<DetectedPicture> pictures{picture("x/a.jpg", {{{0, 0, 100, 100}, 1, 0.5}}), picture("y/a.png", {}),
                                               picture("a-2.jpg", {}), bad};
   const std::string folder = temp.path("deep");
-  const auto written = write_detections(folder, DetectionOutput::kYolo, pictures, kClasses);
+  const auto written = write_detections(folder, DetectionOutput::kYolo, pictures, kNames);
   std::vector<std::string> names;
   for (const std::string& path : written) names.push_back(fs::path(path).filename().string());
   EXPECT_THAT(names, ElementsAre("a.txt", "a-2.txt", "a-2-2.txt", "classes.txt"));
   EXPECT_EQ(text_of(written[0]), "1 0.25 0.5 0.5 1 0.5\n");
   EXPECT_EQ(text_of(written[1]), "");
-  EXPECT_EQ(text_of(written[3]), kClasses[0] + "\n" + kClasses[1] + "\n");
+  EXPECT_EQ(text_of(written[3]), kNames[0] + "\n" + kNames[1] + "\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 4) << "something is left over";
-  EXPECT_EQ(write_detections(folder, DetectionOutput::kVoc, pictures, kClasses).size(), 3u);
+  EXPECT_EQ(write_detections(folder, DetectionOutput::kVoc, pictures, kNames).size(), 3u);
 }
 
 TEST(DetectionFiles, OneForAll) {
   const test::TempFolder temp;
   const std::vector<DetectedPicture> pictures{picture("a.jpg", {{{0, 0, 100, 100}, 1, 0.5}})};
-  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kJson, pictures, kClasses)[0]),
+  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kJson, pictures, kNames)[0]),
             coco_results_json(pictures));
-  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kCsv, pictures, kClasses)[0]),
-            detections_csv(pictures, kClasses));
-  EXPECT_THROW(write_detections(temp.write_text("file", "x"), DetectionOutput::kCsv, pictures, kClasses), Error);
+  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kCsv, pictures, kNames)[0]),
+            detections_csv(pictures, kNames));
+  EXPECT_THROW(write_detections(temp.write_text("file", "x"), DetectionOutput::kCsv, pictures, kNames), Error);
 }
 
 }  // namespace

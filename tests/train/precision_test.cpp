@@ -20,7 +20,7 @@
 namespace ghost {
 namespace {
 
-constexpr int64_t kClasses = 5, kBatch = 32;
+constexpr int64_t kPrecisionClasses = 5, kBatch = 32;
 constexpr double kRate = 0.01;
 
 // A small GhostNet that learns to tell made-up pictures: class k has its own mean colour.
@@ -28,15 +28,15 @@ class Small {
  public:
   explicit Small(const std::string& precision)
       : precision_(precision_of(precision, Device::cpu())),
-        model_(make_model({.width = 0.5, .num_classes = kClasses, .seed = 7})),
+        model_(make_model({.width = 0.5, .num_classes = kPrecisionClasses, .seed = 7})),
         optimizer_(*model_, {.name = "sgd", .learning_rate = kRate}, precision_.scales_loss) {}
 
   Variable loss(uint64_t step) {
     Tensor images = test::random_tensor({kBatch, 32, 32, 3}, {}, 10 + step);
     std::vector<int64_t> labels;
     for (int64_t i = 0; i < kBatch; ++i) {
-      labels.push_back(i % kClasses);
-      const double shade = 0.6 * static_cast<double>(i % kClasses) - 1.2;
+      labels.push_back(i % kPrecisionClasses);
+      const double shade = 0.6 * static_cast<double>(i % kPrecisionClasses) - 1.2;
       images.rows(i, 1).add_in_place(Tensor::full({1, 32, 32, 3}, shade));
     }
     const Variable logits = model_->forward(Variable(images.to(precision_.maps)));

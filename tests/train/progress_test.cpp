@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "tests/support/temp_folder.h"
 #include "train/number_text.h"
 
 namespace ghost {
@@ -37,11 +38,6 @@ class Screen {
   std::FILE* file_;
 };
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 TEST(Log, WritesTerminalAndFileWithoutControlCharacters) {
   const std::string path = str(testing::TempDir(), "/ghost-log-", ::getpid(), ".txt");
   Screen screen;
@@ -53,12 +49,12 @@ TEST(Log, WritesTerminalAndFileWithoutControlCharacters) {
     log.warn("careful");
     log.status("not shown");
   }
-  EXPECT_EQ(read_file(path), "a?[31mred?[0m?b\tc\nd \xc3\xa9 ??x\nwarning: careful\n");
-  EXPECT_EQ(screen.text(), "before the file\n" + read_file(path));
+  EXPECT_EQ(test::bytes_of(path), "a?[31mred?[0m?b\tc\nd \xc3\xa9 ??x\nwarning: careful\n");
+  EXPECT_EQ(screen.text(), "before the file\n" + test::bytes_of(path));
   Log again(nullptr, true);
   again.open_file(path);
   again.line("more");
-  EXPECT_THAT(read_file(path), EndsWith("careful\nmore\n"));
+  EXPECT_THAT(test::bytes_of(path), EndsWith("careful\nmore\n"));
   EXPECT_THROW(again.open_file("/no/such/folder/log.txt"), Error);
   std::filesystem::remove(path);
 }

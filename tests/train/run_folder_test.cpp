@@ -13,6 +13,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "tests/support/temp_folder.h"
 
 namespace ghost {
 namespace {
@@ -38,10 +39,6 @@ class RunFolderTest : public testing::Test {
       return error.what();
     }
     return "accepted";
-  }
-  static std::string content(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
   }
 
   fs::path output_;
@@ -123,8 +120,8 @@ TEST_F(RunFolderTest, WritesWhatRan) {
   const RunFolder folder = RunFolder::create(config_);
   folder.write_classes({"cat", "dog"});
   folder.write_environment({.version = "1.2.3", .device = "cpu", .image_decoder = "stb_image"});
-  EXPECT_EQ(content(folder.file("classes.txt")), "cat\ndog\n");
-  const std::string environment = content(folder.file("environment.txt"));
+  EXPECT_EQ(test::bytes_of(folder.file("classes.txt")), "cat\ndog\n");
+  const std::string environment = test::bytes_of(folder.file("environment.txt"));
   EXPECT_THAT(environment, HasSubstr("ghosttrain       1.2.3\n"));
   for (const char* name : {"device", "image decoder", "date", "system", "cpu", "cpu features", "compute threads",
                            "memory", "compiler", "build"}) {
