@@ -1,17 +1,25 @@
-# Reads large headers once, not once for each source of a target. With CMAKE_UNITY_BUILD (scripts/build.sh) a dozen sources are one, save
-# those that are read more than once: SIMD code, which is compiled for each instruction set, and stb, which is a header. Else the
-# standard library's headers and those given are precompiled.
+# Reads large headers once, not once for each source of a target. With CMAKE_UNITY_BUILD (scripts/build.sh) a dozen sources are one; else
+# the standard library's headers and those given are precompiled. Alone stay sources that are read more than once (SIMD code, which is
+# compiled for each instruction set; stb) and *_no_cuda.cpp; those that ask for a device are one: tests that stand in CUDA's place have their
+# own of either, and a linker takes a whole object or none of it.
 function(ghost_read_headers_once target)
   if(CMAKE_UNITY_BUILD)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
     get_target_property(sources ${target} SOURCES)
     list(FILTER sources INCLUDE REGEX "\\.cpp$")
+    list(FILTER sources EXCLUDE REGEX "_no_cuda\\.cpp$")
+    set(count 0)
     foreach(source ${sources})
       file(STRINGS ${source} alone REGEX "foreach_target|STB_.*_IMPLEMENTATION" LIMIT_COUNT 1)
-      if(alone)
-        set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      file(STRINGS ${source} asks REGEX "GHOST_DISPATCH|GHOST_WITH_CUDA" LIMIT_COUNT 1)
+      if(asks)
+        set_source_files_properties(${source} PROPERTIES UNITY_GROUP devices)
+      elseif(NOT alone)
+        math(EXPR part "${count} / 12")
+        math(EXPR count "${count} + 1")
+        set_source_files_properties(${source} PROPERTIES UNITY_GROUP part${part})
       endif()
     endforeach()
-    set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE 12)
     return()
   endif()
   target_precompile_headers(${target} PRIVATE <algorithm> <filesystem> <fstream> <functional> <map> <memory> <optional> <set>

@@ -13,8 +13,8 @@ enum class ConvolutionPass : uint8_t { kForward, kBackwardInput, kBackwardWeight
 
 std::string_view name_of(ConvolutionPass pass);  // "forward", "backward_input", "backward_weight"
 
-// Workspace that a plan may have at most.
-inline constexpr int64_t kWorkspaceLimit = int64_t{256} << 20;
+// Bytes of workspace that a plan may have at most: 256 MB.
+inline constexpr int64_t kWorkspaceLimit = 256'000'000;
 
 // The whole problem, and the key of the plan cache. x and z are NHWC with a pitch, the weight is {o, kh, kw, c /
 // groups} and dense. In the backward passes x stands for dx where it is the result, z for dz, the weight for dweight.

@@ -201,7 +201,7 @@ ConvolutionPlan build_plan(const ConvolutionProblem& problem, const PlanTarget& 
   }
   GHOST_FAIL(kDevice, "conv2d: cuDNN has no plan for ", describe(problem), ": of ", offered, " engines ", inexact,
              " are not deterministic or not exact, ", too_large, " need a workspace of more than ",
-             workspace_limit >> 20, " MiB, the others refuse", refusal.empty() ? "" : " (" + refusal + ")",
+             workspace_limit / 1'000'000, " MB, the others refuse", refusal.empty() ? "" : " (" + refusal + ")",
              ". Use device=cpu for this model, or report it.");
 }
 

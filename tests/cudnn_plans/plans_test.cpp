@@ -103,8 +103,8 @@ TEST_P(CudnnPlansFor, EveryConvolution) {
     }
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  std::printf("%ld of %zu plans, %.1f s; largest workspace %.1f MiB: %s\n", planned, all_problems().size(),
-              seconds.count(), static_cast<double>(largest) / (1 << 20), of_largest.c_str());
+  std::printf("%ld of %zu plans, %.1f s; largest workspace %.1f MB: %s\n", planned, all_problems().size(),
+              seconds.count(), static_cast<double>(largest) / 1e6, of_largest.c_str());
 }
 
 std::vector<Target> targets() {
