@@ -44,24 +44,23 @@ Shape z_shape(const DepthwiseCase& c) {
 // Everything one case needs, in float64, with values that are exact in float32.
 struct Data {
   explicit Data(const DepthwiseCase& c, uint64_t seed = 7) {
-    const TensorOptions f64{DType::kFloat64, Device::cpu()};
     const int64_t channels = c.x[3], outputs = out_channels(c);
-    x = random_tensor(c.x, f64, seed);
-    weight = random_tensor({outputs, 1, c.kernel_h, c.kernel_w}, f64, seed + 1);
-    if (c.bias) bias = random_tensor({outputs}, f64, seed + 2);
+    x = random_tensor(c.x, kFloat64, seed);
+    weight = random_tensor({outputs, 1, c.kernel_h, c.kernel_w}, kFloat64, seed + 1);
+    if (c.bias) bias = random_tensor({outputs}, kFloat64, seed + 2);
     x_epilogue.activation = c.activation;
     dz.epilogue.activation = c.z_activation;
     if (c.scaled) {
-      x_epilogue.scale = random_tensor({channels}, f64, seed + 3, 0.5, 1.5);
-      x_epilogue.shift = random_tensor({channels}, f64, seed + 4);
-      dz.epilogue.scale = random_tensor({outputs}, f64, seed + 5, 0.5, 1.5);
-      dz.epilogue.shift = random_tensor({outputs}, f64, seed + 6);
-      dz.coefficients = random_tensor({3, outputs}, f64, seed + 7);
+      x_epilogue.scale = random_tensor({channels}, kFloat64, seed + 3, 0.5, 1.5);
+      x_epilogue.shift = random_tensor({channels}, kFloat64, seed + 4);
+      dz.epilogue.scale = random_tensor({outputs}, kFloat64, seed + 5, 0.5, 1.5);
+      dz.epilogue.shift = random_tensor({outputs}, kFloat64, seed + 6);
+      dz.coefficients = random_tensor({3, outputs}, kFloat64, seed + 7);
     }
-    if (c.gated) x_epilogue.gate = random_tensor({c.x[0], channels}, f64, seed + 8);
-    dz.dy = random_tensor(z_shape(c), f64, seed + 9);
-    dz.z = random_tensor(z_shape(c), f64, seed + 10);
-    old_dx = random_tensor(c.x, f64, seed + 11);
+    if (c.gated) x_epilogue.gate = random_tensor({c.x[0], channels}, kFloat64, seed + 8);
+    dz.dy = random_tensor(z_shape(c), kFloat64, seed + 9);
+    dz.z = random_tensor(z_shape(c), kFloat64, seed + 10);
+    old_dx = random_tensor(c.x, kFloat64, seed + 11);
   }
   Tensor x, weight, bias, old_dx;
   Epilogue x_epilogue;
