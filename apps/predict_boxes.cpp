@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <sstream>
+#include <system_error>
 
 #include "apps/predict.h"
 #include "data/draw_boxes.h"
@@ -95,6 +96,16 @@ std::string line_of(const DetectedPicture& found, const std::vector<std::string>
   return text;
 }
 
+// A drawn picture has the name of the one it is drawn on.
+void require_other_folder(const std::string& out, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+    std::error_code not_there;
+    GHOST_CHECK(!std::filesystem::equivalent(parent.empty() ? "." : parent, out, not_there), "predict: --out ", out,
+                " is the folder of '", path, "', which the drawn picture would replace; name another folder");
+  }
+}
+
 }  // namespace
 
 int predict_boxes(const PredictOptions& options) {
@@ -102,6 +113,7 @@ int predict_boxes(const PredictOptions& options) {
   GHOST_CHECK(!options.out.empty() || !(options.crop || options.heat_map), "--crop and --heat-map need --out FOLDER");
   const std::vector<DetectionOutput> outputs = outputs_of(options.format);
   const std::vector<std::string> paths = expand_inputs(options.inputs);
+  if (!options.out.empty()) require_other_folder(options.out, paths);
   const LoadedDetector loaded = load_detector(options.weights, device);
   const std::vector<std::string>& classes = loaded.card.classes;
   DecodeBoxesOptions decode = decode_options_of({options.score, options.iou, options.max_boxes}, loaded.card);

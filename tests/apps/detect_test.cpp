@@ -113,6 +113,13 @@ TEST_F(Detect, ValidationAfterwardsGivesTheSameFigures) {
   ASSERT_EQ(result.exit_code, 0) << result.output;
   EXPECT_THAT(result.output, HasSubstr("16 pictures"));
   EXPECT_TRUE(fs::exists(root_ + "/out/picture 0.jpg"));
+
+  // Drawn pictures have the names of the user's own, which stay as they are.
+  const std::string own = root_ + "/out/picture 0.jpg", bytes = read_text(own);
+  result = ghosttrain({"predict", run("run"), own, "--out", root_ + "/out"});
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_TRUE(read_text(own) == bytes);
+
   result = ghosttrain({"export", run("run"), "--to", root_ + "/detector.safetensors"});
   ASSERT_EQ(result.exit_code, 0) << result.output;
   EXPECT_EQ(ghosttrain({"val", root_ + "/detector.safetensors", "data.format=voc",
