@@ -57,7 +57,7 @@ TEST_F(BadInput, FewerPicturesThanABatch) { expect_refused(train({"train.batch_s
 
 TEST_F(BadInput, Pictures) {
   const std::string picture = root_ + "/train/class_a/1.png";
-  const std::string whole = read_text(picture);
+  const std::string whole = test::bytes_of(picture);
   std::string huge_header = whole;  // IHDR's width and height become 65500
   for (const size_t place : {16u, 20u}) huge_header.replace(place, 4, std::string("\0\0\xff\xdc", 4));
   for (const std::string& damaged :
@@ -72,7 +72,7 @@ TEST_F(BadInput, Pictures) {
     const ProgramResult checked = run_program({"check", root_ + "/train"}, root_);
     EXPECT_EQ(checked.exit_code, 3);
     EXPECT_THAT(checked.output, HasSubstr("class_a/1.png"));
-    EXPECT_EQ(read_text(picture), damaged);
+    EXPECT_EQ(test::bytes_of(picture), damaged);
   }
 }
 
@@ -132,7 +132,7 @@ TEST_F(BadInput, FullDiskKeepsTheOldCheckpoint) {
   // The run as it was after its first epoch, resumed where no file may grow beyond 64 KiB.
   const std::string last = run("full") + "/checkpoints/last.safetensors";
   fs::copy_file(run("full") + "/checkpoints/epoch-0001.safetensors", last, fs::copy_options::overwrite_existing);
-  const std::string before = read_text(last);
+  const std::string before = test::bytes_of(last);
   rlimit limit{};
   getrlimit(RLIMIT_FSIZE, &limit);
   const rlimit small{64 << 10, limit.rlim_max};
@@ -142,9 +142,9 @@ TEST_F(BadInput, FullDiskKeepsTheOldCheckpoint) {
   const int code = wait_for(process);
   setrlimit(RLIMIT_FSIZE, &limit);
   signal(SIGXFSZ, old_handler);
-  EXPECT_EQ(code, 7) << read_text(root_ + "/output.txt");
-  EXPECT_THAT(read_text(root_ + "/output.txt"), HasSubstr(".safetensors"));
-  EXPECT_EQ(read_text(last), before);
+  EXPECT_EQ(code, 7) << test::bytes_of(root_ + "/output.txt");
+  EXPECT_THAT(test::bytes_of(root_ + "/output.txt"), HasSubstr(".safetensors"));
+  EXPECT_EQ(test::bytes_of(last), before);
   EXPECT_EQ(run_program({"train", "--resume", run("full")}, root_).exit_code, 0);
 }
 

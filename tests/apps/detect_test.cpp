@@ -67,7 +67,7 @@ TEST_F(Detect, ARunStoppedInEitherStageGoesOnBitForBit) {
     }
     const int code = wait_for(process);
     if (code == 0) break;
-    ASSERT_EQ(code, 128 + SIGKILL) << read_text(root_ + "/output.txt");
+    ASSERT_EQ(code, 128 + SIGKILL) << test::bytes_of(root_ + "/output.txt");
     ++stopped;
   }
   expect_same_run(run("straight"), run("stopped"));
@@ -100,12 +100,12 @@ TEST_F(Detect, ValidationAfterwardsGivesTheSameFigures) {
   ASSERT_EQ(result.exit_code, 0) << result.output;
   EXPECT_THAT(result.output, HasSubstr("mAP50"));
   for (const char* plot : {"pr.svg", "confusion.svg"})
-    EXPECT_EQ(read_text(root_ + "/plots/" + plot), read_text(run("run") + "/plots/" + plot)) << plot;
-  const std::string json = read_text(root_ + "/val.json");
+    EXPECT_EQ(test::bytes_of(root_ + "/plots/" + plot), test::bytes_of(run("run") + "/plots/" + plot)) << plot;
+  const std::string json = test::bytes_of(root_ + "/val.json");
   const double map = std::stod(json.substr(json.find("\"map50\": ") + 9));
   EXPECT_NEAR(map, std::stod(best_map(run("run"))), 5e-5);
   EXPECT_EQ(ghosttrain({"val", run("run"), "--batch-size", "1", "--json", root_ + "/one.json"}).exit_code, 0);
-  const std::string one = read_text(root_ + "/one.json");
+  const std::string one = test::bytes_of(root_ + "/one.json");
   EXPECT_NEAR(std::stod(one.substr(one.find("\"map50\": ") + 9)), map, 1e-9);
 
   result = ghosttrain({"predict", run("run"), root_ + "/data/JPEGImages", "--out", root_ + "/out", "--crop",
@@ -115,10 +115,10 @@ TEST_F(Detect, ValidationAfterwardsGivesTheSameFigures) {
   EXPECT_TRUE(fs::exists(root_ + "/out/picture 0.jpg"));
 
   // Drawn pictures have the names of the user's own, which stay as they are.
-  const std::string own = root_ + "/out/picture 0.jpg", bytes = read_text(own);
+  const std::string own = root_ + "/out/picture 0.jpg", bytes = test::bytes_of(own);
   result = ghosttrain({"predict", run("run"), own, "--out", root_ + "/out"});
   EXPECT_EQ(result.exit_code, 2) << result.output;
-  EXPECT_TRUE(read_text(own) == bytes);
+  EXPECT_TRUE(test::bytes_of(own) == bytes);
 
   result = ghosttrain({"export", run("run"), "--to", root_ + "/detector.safetensors"});
   ASSERT_EQ(result.exit_code, 0) << result.output;

@@ -39,7 +39,7 @@ TEST_P(Overfit, EightPictures) {
   ASSERT_EQ(result.exit_code, 0) << result.output;
   const ProgramResult val = run_program({"val", root + "/runs/overfit", "--json", root + "/val.json"}, root);
   ASSERT_EQ(val.exit_code, 0) << val.output;
-  const nlohmann::json found = nlohmann::json::parse(read_text(root + "/val.json"));
+  const nlohmann::json found = nlohmann::json::parse(test::bytes_of(root + "/val.json"));
   EXPECT_GE(found.at("map50").get<double>(), 0.95) << result.output;
   std::filesystem::remove_all(root);
 }

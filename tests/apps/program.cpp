@@ -6,7 +6,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "core/random.h"
 #include "data/image_write.h"
@@ -90,15 +89,8 @@ int wait_for(pid_t process) {
 ProgramResult run_program(const std::vector<std::string>& arguments, const std::string& folder) {
   ProgramResult result;
   result.exit_code = wait_for(start_program(arguments, folder));
-  result.output = read_text(folder + "/output.txt");
+  result.output = test::bytes_of(folder + "/output.txt");
   return result;
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
 }
 
 }  // namespace ghost

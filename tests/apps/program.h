@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/temp_folder.h"
+
 namespace ghost {
 
 // A folder of this process, emptied first.
@@ -28,7 +30,5 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const std::
 // Starts it and returns at once; output goes to folder/output.txt.
 pid_t start_program(const std::vector<std::string>& arguments, const std::string& folder);
 int wait_for(pid_t process);
-
-std::string read_text(const std::string& path);
 
 }  // namespace ghost

@@ -55,7 +55,7 @@ class Resume : public testing::Test {
         EXPECT_EQ(stopped, stops) << "the run was over before it could be stopped as often";
         return;
       }
-      ASSERT_EQ(code, 128 + signal) << read_text(root_ + "/output.txt");
+      ASSERT_EQ(code, 128 + signal) << test::bytes_of(root_ + "/output.txt");
       ++stopped;
     }
     FAIL() << "the run never finished";
@@ -85,15 +85,15 @@ TEST_F(Resume, TheLossScaleAndItsCountersGoOn) {
   run_straight();
   finish_with_stops(SIGTERM, 2);
   expect_same_run(run("straight"), run("stopped"));
-  EXPECT_THAT(read_text(run("straight") + "/metrics.csv"), HasSubstr("train/loss_scale,train/skipped_steps"));
+  EXPECT_THAT(test::bytes_of(run("straight") + "/metrics.csv"), HasSubstr("train/loss_scale,train/skipped_steps"));
 }
 
 TEST_F(Resume, FinishedRunSaysSoAndStaysAsItIs) {
-  const std::string before = read_text(run("straight") + "/checkpoints/last.safetensors");
+  const std::string before = test::bytes_of(run("straight") + "/checkpoints/last.safetensors");
   const ProgramResult result = run_program({"train", "--resume", run("straight")}, root_);
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.output, HasSubstr("has finished its 12 epochs"));
-  EXPECT_EQ(read_text(run("straight") + "/checkpoints/last.safetensors"), before);
+  EXPECT_EQ(test::bytes_of(run("straight") + "/checkpoints/last.safetensors"), before);
 }
 
 TEST_F(Resume, RefusesWhatWouldChangeTheRun) {
@@ -117,7 +117,7 @@ TEST_F(Resume, ThreadsChangeNothing) {
 
 TEST_F(Resume, DamagedCheckpointIsRefused) {
   const std::string path = run("straight") + "/checkpoints/last.safetensors";
-  const std::string whole = read_text(path);
+  const std::string whole = test::bytes_of(path);
   std::string damaged = whole;
   damaged[damaged.size() - 100] = static_cast<char>(damaged[damaged.size() - 100] ^ 1);
   std::ofstream(path, std::ios::binary) << damaged;

@@ -17,7 +17,7 @@ void expect_same_tensors(const std::string& a, const std::string& b) {
 }
 
 std::string rows_of(const std::string& run) {
-  std::istringstream lines(read_text(run + "/metrics.csv"));
+  std::istringstream lines(test::bytes_of(run + "/metrics.csv"));
   std::string text;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);

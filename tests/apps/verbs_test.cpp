@@ -35,7 +35,7 @@ std::string Verbs::root_;
 
 // The last value of a column of metrics.csv.
 double last_metric(const std::string& run, int column) {
-  const std::string text = read_text(run + "/metrics.csv");
+  const std::string text = test::bytes_of(run + "/metrics.csv");
   std::istringstream lines(text);
   std::string line, last;
   while (std::getline(lines, line)) last = line;
@@ -50,9 +50,9 @@ TEST_F(Verbs, TrainLeavesAWholeRunFolder) {
         "checkpoints/best.safetensors", "checkpoints/epoch-0012.safetensors", "plots/train_batch_0.jpg",
         "plots/curves.svg", "plots/confusion.svg"})
     EXPECT_GT(fs::file_size(run() + "/" + name), 0u) << name;
-  EXPECT_EQ(read_text(run() + "/classes.txt"), "class_a\nclass_b\nclass_c\n");
+  EXPECT_EQ(test::bytes_of(run() + "/classes.txt"), "class_a\nclass_b\nclass_c\n");
   EXPECT_FALSE(fs::exists(run() + "/checkpoints/epoch-0001.safetensors"));  // checkpoint.keep is 3
-  EXPECT_EQ(read_text(run() + "/log.txt").find('\r'), std::string::npos);
+  EXPECT_EQ(test::bytes_of(run() + "/log.txt").find('\r'), std::string::npos);
 }
 
 TEST_F(Verbs, ValGivesTheFiguresOfTheTraining) {
@@ -60,8 +60,8 @@ TEST_F(Verbs, ValGivesTheFiguresOfTheTraining) {
       {"val", run() + "/checkpoints/last.safetensors", "--json", root_ + "/val.json", "--plots", root_ + "/deep/plots"},
       root_);
   ASSERT_EQ(result.exit_code, 0) << result.output;
-  EXPECT_THAT(read_text(root_ + "/deep/plots/confusion.svg"), HasSubstr("class_b"));
-  const nlohmann::json json = nlohmann::json::parse(read_text(root_ + "/val.json"));
+  EXPECT_THAT(test::bytes_of(root_ + "/deep/plots/confusion.svg"), HasSubstr("class_b"));
+  const nlohmann::json json = nlohmann::json::parse(test::bytes_of(root_ + "/val.json"));
   EXPECT_EQ(json["loss"].get<double>(), last_metric(run(), 7));
   EXPECT_EQ(json["top1"].get<double>(), last_metric(run(), 8));
   EXPECT_EQ(json["top5"].get<double>(), last_metric(run(), 9));
@@ -75,8 +75,8 @@ TEST_F(Verbs, ExportHoldsTheSameWeightsAndPredictsTheSame) {
   for (const std::string& name : best.names()) EXPECT_EQ(exported.read(name).to_vector(), best.read(name).to_vector());
   ASSERT_EQ(run_program({"predict", file, root_ + "/val", "--out", root_ + "/a"}, root_).exit_code, 0);
   ASSERT_EQ(run_program({"predict", run(), root_ + "/val", "--out", root_ + "/b"}, root_).exit_code, 0);
-  EXPECT_EQ(read_text(root_ + "/a/predictions.json"), read_text(root_ + "/b/predictions.json"));
-  const nlohmann::json answers = nlohmann::json::parse(read_text(root_ + "/a/predictions.json"));
+  EXPECT_EQ(test::bytes_of(root_ + "/a/predictions.json"), test::bytes_of(root_ + "/b/predictions.json"));
+  const nlohmann::json answers = nlohmann::json::parse(test::bytes_of(root_ + "/a/predictions.json"));
   EXPECT_EQ(answers.size(), 24u);
   EXPECT_EQ(run_program({"export", run(), "--to", root_ + "/out.pth"}, root_).exit_code, 2);
 }

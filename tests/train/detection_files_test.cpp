@@ -8,7 +8,6 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/error.h"
 #include "tests/support/temp_folder.h"
@@ -27,13 +26,6 @@ const std::vector<std::string> kNames{"cat", "dog, \"big\" & <wild>"};
 
 DetectedPicture picture(const std::string& path, std::vector<ScoredBox> boxes) {
   return {.path = path, .id = 7, .width = 200, .height = 100, .boxes = std::move(boxes), .error = ""};
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 TEST(DetectionFiles, CocoResultsKeepEveryDigit) {
@@ -125,9 +117,9 @@ TEST(DetectionFiles, OneForEachPicture) {
   std::vector<std::string> names;
   for (const std::string& path : written) names.push_back(fs::path(path).filename().string());
   EXPECT_THAT(names, ElementsAre("a.txt", "a-2.txt", "a-2-2.txt", "classes.txt"));
-  EXPECT_EQ(text_of(written[0]), "1 0.25 0.5 0.5 1 0.5\n");
-  EXPECT_EQ(text_of(written[1]), "");
-  EXPECT_EQ(text_of(written[3]), kNames[0] + "\n" + kNames[1] + "\n");
+  EXPECT_EQ(test::bytes_of(written[0]), "1 0.25 0.5 0.5 1 0.5\n");
+  EXPECT_EQ(test::bytes_of(written[1]), "");
+  EXPECT_EQ(test::bytes_of(written[3]), kNames[0] + "\n" + kNames[1] + "\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 4) << "something is left over";
   EXPECT_EQ(write_detections(folder, DetectionOutput::kVoc, pictures, kNames).size(), 3u);
 }
@@ -135,9 +127,9 @@ TEST(DetectionFiles, OneForEachPicture) {
 TEST(DetectionFiles, OneForAll) {
   const test::TempFolder temp;
   const std::vector<DetectedPicture> pictures{picture("a.jpg", {{{0, 0, 100, 100}, 1, 0.5}})};
-  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kJson, pictures, kNames)[0]),
+  EXPECT_EQ(test::bytes_of(write_detections(temp.path("new"), DetectionOutput::kJson, pictures, kNames)[0]),
             coco_results_json(pictures));
-  EXPECT_EQ(text_of(write_detections(temp.path("new"), DetectionOutput::kCsv, pictures, kNames)[0]),
+  EXPECT_EQ(test::bytes_of(write_detections(temp.path("new"), DetectionOutput::kCsv, pictures, kNames)[0]),
             detections_csv(pictures, kNames));
   EXPECT_THROW(write_detections(temp.write_text("file", "x"), DetectionOutput::kCsv, pictures, kNames), Error);
 }
